@@ -1,0 +1,1 @@
+"""Floor 6: cohort, de-identify, verify, destination."""

@@ -1,0 +1,1 @@
+"""Floor 5: AI results and measurements read from SEG and SR into `Finding` objects; review; writing results."""
