@@ -1,4 +1,4 @@
-"""Floor 7: the composition root. One `Workstation` opens what a data folder holds; ``ui`` and ``cli`` both start here."""
+"""Floor 7: the composition root. One `Workstation` opens what a data folder holds; ``ui`` and ``cli`` start here."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ class ImagePlane:
     @cached_property
     def normal(self) -> Vector:
         """Unit vector row_cosines x column_cosines."""
-        normal = np.cross(self.row_cosines, self.column_cosines)
-        return np.asarray(normal / np.linalg.norm(normal), dtype=np.float64)
+        normal = np.cross(self.row_cosines, self.column_cosines).astype(np.float64)
+        return normal / float(np.linalg.norm(normal))
 
     @property
     def distance(self) -> float:

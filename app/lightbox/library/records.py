@@ -133,8 +133,8 @@ class StudyQuery:
     """What to look for in the library. Empty fields do not restrict.
 
     ``text`` is full text over patient, study and series attributes (words, all must match, prefixes allowed, accents
-    and case folded). Dates are inclusive DA strings. Wildcards ``*`` and ``?`` work in ``patient_name``, ``patient_id`` and
-    ``accession_number``.
+    and case folded). Dates are inclusive DA strings. Wildcards ``*`` and ``?`` work in ``patient_name``, ``patient_id``
+    and ``accession_number``.
     """
 
     text: str = ""
