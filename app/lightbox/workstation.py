@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightbox.core import paths
 from lightbox.core.jobs import JobRunner
 from lightbox.core.settings import Settings
 from lightbox.network.peers import PeerBook
 
+if TYPE_CHECKING:
+    from lightbox.findings.model import ResultSet
+    from lightbox.library.library import Library
+    from lightbox.network.identity import LocalIdentity
+    from lightbox.network.storage_scp import StorageScp
+    from lightbox.viewer.display_sets import DisplaySet
+
 
 class Workstation:
     """Everything behind the screen and the command line, for one data folder.
+
+    What is heavy opens on first use, so that a window can be on screen before it.
 
     Parameters
     ----------
@@ -24,7 +36,74 @@ class Workstation:
         self.settings = Settings(self.home)
         self.peers = PeerBook(self.settings)
         self.jobs = JobRunner()
+        self._lock = threading.RLock()
+        self._scp: StorageScp | None = None
+
+    @cached_property
+    def library(self) -> Library:
+        """The local library, opened (and, after a crash, recovered) on first use."""
+        from lightbox.library.library import Library
+
+        with self._lock:
+            return Library.open(self.home)
+
+    @property
+    def identity(self) -> LocalIdentity:
+        """How this workstation presents itself on the network."""
+        from lightbox.network.identity import LocalIdentity
+
+        return LocalIdentity.of(self.settings)
+
+    @property
+    def receiver(self) -> StorageScp | None:
+        """The running storage SCP, or None."""
+        return self._scp
+
+    def start_receiver(self) -> StorageScp:
+        """Start receiving objects on the port of `identity`; does nothing when it runs already."""
+        from lightbox.network.storage_scp import StorageScp
+
+        with self._lock:
+            if self._scp is None:
+                scp = StorageScp(self.library, self.identity)
+                scp.start()
+                self._scp = scp
+            return self._scp
+
+    def stop_receiver(self) -> None:
+        """Stop receiving; what was acknowledged is in the library."""
+        with self._lock:
+            if self._scp is not None:
+                self._scp.stop()
+                self._scp = None
+
+    def display_sets(self, study_uid: str) -> list[DisplaySet]:
+        """Return the display sets of a study of the library, in the order in which they are shown."""
+        from lightbox.viewer.display_sets import build
+
+        study = self.library.study(study_uid)
+        series = self.library.series_of(study_uid)
+        instances = [item for entry in series for item in self.library.instances_of(entry.series_instance_uid)]
+        return build(study, series, instances, self.library.open_object)
+
+    def results(self, study_uid: str) -> list[ResultSet]:
+        """Read every SEG and SR of a study of the library."""
+        from functools import partial
+
+        from lightbox.dicom.sop_classes import Kind, kind
+        from lightbox.findings.reader import read_results
+
+        found = [
+            (item.sop_instance_uid, partial(self.library.open_object, item.sop_instance_uid))
+            for entry in self.library.series_of(study_uid)
+            for item in self.library.instances_of(entry.series_instance_uid)
+            if kind(item.sop_class_uid) in (Kind.SEG, Kind.SR)
+        ]
+        return read_results(found)
 
     def close(self) -> None:
-        """Stop background work."""
+        """Stop background work and close the library."""
+        self.stop_receiver()
         self.jobs.close()
+        if "library" in self.__dict__:
+            self.library.close()
