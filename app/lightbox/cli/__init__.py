@@ -1,1 +1,1 @@
-"""Floor 8: the command line: the same capabilities without a screen."""
+"""Floor 8: the command line: the same capabilities without a screen, one command a capability."""

@@ -1,0 +1,190 @@
+"""Commands on archives: ``peers``, ``echo``, ``find``, ``retrieve``."""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from lightbox.cli.context import Context, ProgressLine, json_option, pass_context, print_json, print_table, say
+from lightbox.cli.shapes import reply_shape
+from lightbox.core.errors import LightboxError, UsageError
+from lightbox.network.peers import Peer
+
+_COLUMNS = {
+    "patient": {"PatientName": "Patient", "PatientID": "ID", "PatientBirthDate": "Born", "PatientSex": "Sex"},
+    "study": {
+        "PatientName": "Patient",
+        "PatientID": "ID",
+        "StudyDate": "Date",
+        "ModalitiesInStudy": "Modality",
+        "StudyDescription": "Description",
+        "NumberOfStudyRelatedInstances": "Images",
+        "StudyInstanceUID": "Study Instance UID",
+    },
+    "series": {
+        "SeriesNumber": "No.",
+        "Modality": "Modality",
+        "SeriesDescription": "Description",
+        "NumberOfSeriesRelatedInstances": "Images",
+        "SeriesInstanceUID": "Series Instance UID",
+    },
+    "image": {"InstanceNumber": "No.", "SOPClassUID": "SOP Class UID", "SOPInstanceUID": "SOP Instance UID"},
+}
+
+
+@click.group()
+def peers() -> None:
+    """Manage the archives that Lightbox talks to."""
+
+
+@peers.command("add")
+@click.argument("name")
+@click.argument("ae_title")
+@click.argument("host")
+@click.argument("port", type=int)
+@click.option("--move-destination", default="", help="AE title under which the peer knows this workstation.")
+@click.option("--replace", is_flag=True, help="Replace a peer of the same name.")
+@pass_context
+def peers_add(
+    context: Context, name: str, ae_title: str, host: str, port: int, move_destination: str, replace: bool
+) -> None:
+    """Add the peer NAME with its AE_TITLE, HOST and PORT."""
+    context.workstation.peers.add(Peer(name, ae_title, host, port, move_destination), replace=replace)
+
+
+@peers.command("list")
+@json_option
+@pass_context
+def peers_list(context: Context, as_json: bool) -> None:
+    """List the peers."""
+    rows = [
+        {"name": peer.name, "ae_title": peer.ae_title, "host": peer.host, "port": peer.port}
+        | ({"move_destination": peer.move_destination} if peer.move_destination else {})
+        for peer in context.workstation.peers.all()
+    ]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows, {"name": "Name", "ae_title": "AE title", "host": "Host", "port": "Port"})
+    else:
+        say("No peers yet. Add one: lightbox peers add NAME AE_TITLE HOST PORT")
+
+
+@peers.command("remove")
+@click.argument("name")
+@pass_context
+def peers_remove(context: Context, name: str) -> None:
+    """Remove the peer NAME."""
+    context.workstation.peers.remove(name)
+
+
+@click.command()
+@click.argument("peer")
+@json_option
+@pass_context
+def echo(context: Context, peer: str, as_json: bool) -> None:
+    """Test the connection to PEER, step by step."""
+    from lightbox.network.echo import echo as run_echo
+
+    result = run_echo(context.workstation.peers.get(peer), context.workstation.identity)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        for step in result.steps:
+            click.echo(f"{'ok' if step.ok else 'failed':7} {step.name:20} {step.milliseconds:6.0f} ms  {step.text}")
+    if not result.ok:
+        raise LightboxError("The peer does not answer an echo", where=peer, why=result.why, todo=result.todo)
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    epilog="Keys are DICOM keywords: --PatientName 'DOE*' --StudyDate 20240101-20240131 --ModalitiesInStudy CT",
+)
+@click.argument("peer")
+@click.option("--level", type=click.Choice(["patient", "study", "series", "image"]), default="study", show_default=True)
+@click.option("--root", type=click.Choice(["study", "patient"]), default="study", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this many answers.")
+@json_option
+@click.pass_context
+def find(click_context: click.Context, peer: str, level: str, root: str, limit: int | None, as_json: bool) -> None:
+    """Query PEER. Every attribute can be a key: --KEY VALUE."""
+    from lightbox.network.find import find as run_find
+
+    context: Context = click_context.obj
+    keys = parse_keys(click_context.args)
+    entry = context.workstation.peers.get(peer)
+    if level == "patient":
+        root = "patient"
+    rows = [
+        reply_shape(reply)
+        for reply in run_find(entry, context.workstation.identity, level, keys, root=root, limit=limit)
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, _COLUMNS[level])
+        say(f"{len(rows)} answers" + (" (limited)" if limit and len(rows) >= limit else ""))
+
+
+def parse_keys(arguments: list[str]) -> dict[str, str]:
+    """Return the query keys of ``--Keyword value`` and ``--Keyword=value``; keywords in any case, with or without dashes.
+
+    Raises
+    ------
+    UsageError
+        An argument is no DICOM keyword or lacks its value.
+    """
+    from pydicom.datadict import keyword_dict
+
+    known = {keyword.casefold(): keyword for keyword in keyword_dict if keyword}
+    keys: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        name = rest.pop(0)
+        if not name.startswith("--"):
+            raise UsageError("Unexpected argument", where=name, todo="Keys are given as --Keyword value")
+        name, separator, value = name[2:].partition("=")
+        keyword = known.get(name.replace("-", "").casefold())
+        if keyword is None:
+            near = difflib.get_close_matches(name.replace("-", "").casefold(), known, n=1)
+            hint = f"Did you mean --{known[near[0]]}?" if near else "Use the keyword of PS3.6, for example --PatientID"
+            raise UsageError("No such DICOM attribute", where=f"--{name}", todo=hint)
+        if not separator:
+            if not rest:
+                raise UsageError("The key has no value", where=f"--{name}")
+            value = rest.pop(0)
+        keys[keyword] = value
+    return keys
+
+
+@click.command()
+@click.argument("peer")
+@click.argument("study_uid")
+@click.option("--series", "series_uids", multiple=True, help="Only this Series Instance UID (repeatable).")
+@click.option("--method", type=click.Choice(["auto", "c-get", "c-move"]), default="auto", show_default=True)
+@json_option
+@pass_context
+def retrieve(
+    context: Context, peer: str, study_uid: str, series_uids: tuple[str, ...], method: str, as_json: bool
+) -> None:
+    """Retrieve a study from PEER into the library."""
+    from lightbox.network.retrieve import retrieve as run_retrieve
+
+    line = ProgressLine("images")
+    report = run_retrieve(
+        context.workstation.peers.get(peer),
+        context.workstation.identity,
+        context.workstation.library,
+        study_uid,
+        series_uids,
+        method=method,
+        progress=lambda progress: line(progress.done, progress.total),
+    )
+    line.end()
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        click.echo(report.summary())
+    if not report.complete:
+        raise LightboxError("The retrieve is not complete", where=peer, why=report.summary(), todo="Try it again")
