@@ -1,0 +1,45 @@
+"""From a mask to its outline: the exact boundary between pixels, as polygons."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Polygon = NDArray[np.float64]
+
+
+def outlines(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> list[Polygon]:
+    """Return the boundary of a mask, holes included.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (rows, columns), non-zero inside.
+
+    Returns
+    -------
+    list of ndarray
+        Closed polygons, (n, 2) float64 image coordinates (column, row) on the edges between pixels; the last point
+        is not repeated. Filled by the even-odd rule they give back the mask.
+
+    Notes
+    -----
+    The contour follower of OpenCV walks through pixel centres inside the object. On a mask enlarged twice, the half
+    pixel it visits tells on which side the edge is: index 2c is beside edge c, index 2c + 1 beside edge c + 1.
+    """
+    import cv2
+
+    inside = np.ascontiguousarray(mask, dtype=np.uint8)
+    x, y, width, height = cv2.boundingRect(inside)
+    if width == 0 or height == 0:
+        return []
+    box = inside[y : y + height, x : x + width]
+    double = box.repeat(2, axis=0).repeat(2, axis=1)
+    found, _ = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return [(contour[:, 0, :] + 1) // 2 + np.array([x, y], dtype=np.float64) for contour in found]
+
+
+def label_outlines(labels: NDArray[np.unsignedinteger]) -> dict[int, list[Polygon]]:
+    """Return `outlines` of every label but 0 in a label image (rows, columns)."""
+    present = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
+    return {int(label): outlines(labels == label) for label in present}
