@@ -128,7 +128,7 @@ def find(click_context: click.Context, peer: str, level: str, root: str, limit: 
 
 
 def parse_keys(arguments: list[str]) -> dict[str, str]:
-    """Return the query keys of ``--Keyword value`` and ``--Keyword=value``; keywords in any case, with or without dashes.
+    """Return the query keys of ``--Keyword value`` and ``--Keyword=value``; case and dashes do not matter.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Public JSON shapes of records: objects keyed by DICOM keyword. A contract with scripts; see ``docs/command-line.md``."""
+"""Public JSON shapes of records: objects keyed by DICOM keyword, a contract with scripts (``docs/command-line.md``)."""
 
 from __future__ import annotations
 

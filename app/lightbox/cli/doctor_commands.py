@@ -1,0 +1,129 @@
+"""Command ``doctor``: checks this installation and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import click
+
+from lightbox import __version__
+from lightbox.cli.context import Context, json_option, pass_context, print_json
+from lightbox.core.errors import LightboxError
+
+_LOW_DISK_GB = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one check; ``state`` is ``ok``, ``warning`` or ``failed``."""
+
+    check: str
+    state: str
+    text: str
+
+
+@click.command()
+@json_option
+@pass_context
+def doctor(context: Context, as_json: bool) -> None:
+    """Check display, OpenGL, decoders, data folder, ports and peers."""
+    checks = list(_checks(context))
+    if as_json:
+        print_json([asdict(item) for item in checks])
+    else:
+        for item in checks:
+            click.echo(f"{item.state:8} {item.check:12} {item.text}")
+    failed = [item.check for item in checks if item.state == "failed"]
+    if failed:
+        raise LightboxError(
+            "Something is wrong with this installation", why=", ".join(failed), todo="See the lines above"
+        )
+
+
+def _checks(context: Context) -> Iterator[Check]:
+    yield Check("lightbox", "ok", f"{__version__} on Python {sys.version.split()[0]}, {sys.platform}")
+    for name, check in (
+        ("display", _display),
+        ("opengl", _opengl),
+        ("decoders", _decoders),
+        ("data folder", lambda: _data_folder(context)),
+        ("library", lambda: _library(context)),
+    ):
+        yield _guarded(name, check)
+    from lightbox.network.doctor import checks as network_checks
+
+    for item in network_checks(context.workstation.identity, context.workstation.peers.all()):
+        yield Check(item.name, item.state, item.text)
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except (LightboxError, OSError, ImportError, subprocess.SubprocessError) as error:
+        return Check(name, "failed", str(error))
+
+
+def _display() -> Check:
+    if sys.platform in ("win32", "darwin"):
+        return Check("display", "ok", "window system of the operating system")
+    for variable in ("WAYLAND_DISPLAY", "DISPLAY"):
+        if os.environ.get(variable):
+            return Check("display", "ok", f"{variable}={os.environ[variable]}")
+    return Check("display", "warning", "no display: the workstation cannot open its window, commands work")
+
+
+_OPENGL_PROBE = """
+import vtkmodules.vtkRenderingOpenGL2
+from vtkmodules.vtkRenderingCore import vtkRenderWindow
+window = vtkRenderWindow()
+window.SetOffScreenRendering(1)
+window.SetSize(16, 16)
+window.Render()
+lines = [line for line in window.ReportCapabilities().splitlines() if "renderer string" in line]
+print(window.GetClassName(), "|", lines[0].split(":", 1)[1].strip() if lines else "unknown")
+"""
+
+
+def _opengl() -> Check:
+    # In a child process: without a working OpenGL, VTK ends the process instead of raising an error.
+    done = subprocess.run(
+        [sys.executable, "-c", _OPENGL_PROBE], capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode != 0 or "|" not in done.stdout:
+        return Check("opengl", "warning", "no OpenGL: volume rendering is not available, everything else works")
+    renderer = done.stdout.strip().splitlines()[-1].split("|", 1)[1].strip()
+    software = any(word in renderer.casefold() for word in ("llvmpipe", "softpipe", "swrast", "software"))
+    return Check("opengl", "ok", f"{renderer} ({'software: the CPU ray caster is used' if software else 'hardware'})")
+
+
+def _decoders() -> Check:
+    import imagecodecs
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
+
+    plugins = sorted(
+        {name for uid in (JPEG2000, JPEGBaseline8Bit, JPEGLSLossless, RLELossless) for name in _names(get_decoder(uid))}
+    )
+    return Check("decoders", "ok", f"imagecodecs {imagecodecs.__version__}; fall-back: {', '.join(plugins) or 'none'}")
+
+
+def _names(decoder: object) -> tuple[str, ...]:
+    return tuple(getattr(decoder, "available_plugins", ()))
+
+
+def _data_folder(context: Context) -> Check:
+    home = context.workstation.home
+    free = shutil.disk_usage(home).free / 1e9
+    state = "ok" if free >= _LOW_DISK_GB else "warning"
+    return Check("data folder", state, f"{home}, {free:.0f} GB free")
+
+
+def _library(context: Context) -> Check:
+    from lightbox.library.records import StudyQuery
+
+    return Check("library", "ok", f"{context.workstation.library.count_studies(StudyQuery()):,} studies")
