@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Profile connection space of ICC: CIE 1931, D50. Bradford adaptation D50 -> D65, then XYZ -> linear sRGB (IEC 61966-2-1).
+# Profile connection space of ICC: CIE 1931, D50. Bradford adaptation D50 -> D65, then XYZ -> linear sRGB.
 _WHITE_D50 = np.array([0.96422, 1.0, 0.82521])
 _BRADFORD_D50_D65 = np.array(
     [[0.9555766, -0.0230393, 0.0631636], [-0.0282895, 1.0099416, 0.0210077], [0.0122982, -0.0204830, 1.3299098]]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightbox.dicom.image_plane import ImagePlane
+from lightbox.findings.model import ImageReference
 from lightbox.findings.segment_info import SegmentInfo
 from lightbox.findings.stack import Stack
 
@@ -74,6 +75,7 @@ class LabelMap:
         self._lock = Lock()
         self.fractions: dict[int, dict[tuple[int, int], NDArray[np.uint8]]] = {}
         self.maximum_fraction = 0
+        self.sources: dict[int, tuple[ImageReference, ...]] = {}
 
     @property
     def has_patient_geometry(self) -> bool:

@@ -11,14 +11,13 @@ from pydicom.dataset import Dataset
 
 from lightbox.core.errors import LightboxError, Problem, Severity
 from lightbox.findings.labelmap import FlatMasks, LabelMap
-from lightbox.findings.seg_frames import FrameInfo, as_array, read_frames
+from lightbox.findings.model import ImageReference
+from lightbox.findings.seg_frames import FrameInfo, read_frames
+from lightbox.findings.seg_geometry import sort_into_stacks
 from lightbox.findings.seg_pixels import FramePixels, open_pixels
 from lightbox.findings.segment_info import SegmentInfo, read_segments
 from lightbox.findings.stack import Stack
 from lightbox.findings.tolerant import integer, items, text
-
-# Planes nearer to each other than this (mm) along the normal are one plane written with rounding.
-_SAME_PLANE = 1e-3
 
 
 @dataclass
@@ -36,6 +35,7 @@ class _Build:
     voxels: Counter[int] = field(default_factory=Counter)
     placements: dict[int, Counter[tuple[int, int]]] = field(default_factory=lambda: defaultdict(Counter))
     fractions: dict[int, dict[tuple[int, int], NDArray[np.uint8]]] = field(default_factory=lambda: defaultdict(dict))
+    sources: dict[int, dict[str, set[int]]] = field(default_factory=lambda: defaultdict(dict))
 
     def problem(self, severity: Severity, code: str, what: str, why: str = "", todo: str = "") -> None:
         self.problems.append(Problem(severity, code, what, where=self.where, why=why, todo=todo))
@@ -59,7 +59,9 @@ def build_labelmap(dataset: Dataset) -> tuple[LabelMap, list[Problem]]:
     where = text(dataset, 0x00080018)
     segments = read_segments(dataset)
     if not segments:
-        raise LightboxError("The segmentation lists no segments", where=where, why="Segment Sequence is missing or empty")
+        raise LightboxError(
+            "The segmentation lists no segments", where=where, why="Segment Sequence is missing or empty"
+        )
     frames = read_frames(dataset)
     announced = max(integer(dataset, 0x00280008, 1), 1)
     pixels = open_pixels(dataset, announced)
@@ -92,7 +94,9 @@ def _prepare(dataset: Dataset, where: str, segments: dict[int, SegmentInfo], fra
         flat=FlatMasks(rows, columns),
     )
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        build.problem(Severity.WARNING, "seg.type", f"The segmentation type {kind} is not known", "It is read as BINARY")
+        build.problem(
+            Severity.WARNING, "seg.type", f"The segmentation type {kind} is not known", "It is read as BINARY"
+        )
         build.kind = "BINARY"
     return build
 
@@ -109,7 +113,7 @@ def _check_frames(build: _Build, frames: list[FrameInfo], announced: int, pixels
         build.problem(
             Severity.ERROR,
             "seg.frames",
-            f"The segmentation announces {announced} frames but holds {pixels.count} with a description of {len(frames)}",
+            f"The segmentation announces {announced} frames but holds {pixels.count} and describes {len(frames)}",
             "The object is incomplete",
             "Retrieve it again",
         )
@@ -120,89 +124,6 @@ def _check_frames(build: _Build, frames: list[FrameInfo], announced: int, pixels
             "The segmentation lies on a tiled whole-slide image",
             "Its tiles are shown only on the source tiles that they name",
         )
-
-
-def sort_into_stacks(
-    frames: list[FrameInfo], rows: int, columns: int, dtype: type[np.uint8] | type[np.uint16]
-) -> tuple[list[Stack], list[tuple[int, int] | None]]:
-    """Sort frames into stacks of parallel planes.
-
-    Returns
-    -------
-    list of Stack
-        One for each orientation and pixel spacing (and more where two planes share a distance but not an origin).
-    list of (stack index, plane index) or None
-        For each frame its plane; None where the frame has no place in the patient.
-    """
-    groups: dict[tuple[float, ...], list[int]] = defaultdict(list)
-    for index, frame in enumerate(frames):
-        if frame.position and frame.orientation and frame.spacing and min(frame.spacing) > 0:
-            rounded = tuple(round(part, 5) for part in (*frame.orientation, *frame.spacing))
-            groups[rounded].append(index)
-    stacks: list[Stack] = []
-    places: list[tuple[int, int] | None] = [None] * len(frames)
-    for members in groups.values():
-        first = frames[members[0]]
-        if first.orientation is None or first.spacing is None:
-            continue
-        row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
-        normal = np.cross(row, column)
-        if min(np.linalg.norm(row), np.linalg.norm(column), np.linalg.norm(normal)) < 0.5:
-            continue
-        row, column, normal = (part / np.linalg.norm(part) for part in (row, column, normal))
-        # Positions are compared as written first: thousands of frames share a few hundred planes.
-        unique: dict[tuple[float, ...], list[int]] = defaultdict(list)
-        for index in members:
-            unique[frames[index].position or ()].append(index)
-        for planes in _separate(list(unique), normal):
-            stack_index = len(stacks)
-            positions = as_array([group[0] for group in planes])
-            spacing, regular = _spacing(positions @ normal, first)
-            stacks.append(
-                Stack(row, column, first.spacing[0], first.spacing[1], rows, columns, positions, spacing, regular, dtype)
-            )
-            for plane_index, group in enumerate(planes):
-                for position in group:
-                    for index in unique[position]:
-                        places[index] = (stack_index, plane_index)
-    return stacks, places
-
-
-def _separate(positions: list[tuple[float, ...]], normal: NDArray[np.float64]) -> list[list[list[tuple[float, ...]]]]:
-    """Return stacks of planes of equal positions, sorted along the normal; a plane is a list of equal positions."""
-    order = sorted(positions, key=lambda position: float(np.dot(position, normal)))
-    stacks: list[list[list[tuple[float, ...]]]] = []
-    for position in order:
-        distance = float(np.dot(position, normal))
-        for planes in stacks:
-            last = planes[-1][0]
-            if distance - float(np.dot(last, normal)) > _SAME_PLANE:
-                planes.append([position])
-                break
-            if float(np.linalg.norm(np.subtract(position, last))) <= 10 * _SAME_PLANE:
-                planes[-1].append(position)
-                break
-        else:
-            stacks.append([[position]])
-    return stacks
-
-
-def _spacing(distances: NDArray[np.float64], frame: FrameInfo) -> tuple[float, bool]:
-    """Return the spacing between planes (mm) and whether all gaps are multiples of it."""
-    said = frame.between if frame.between and frame.between > 0 else None
-    gaps = np.diff(distances)
-    if not gaps.size:
-        pixel = min(frame.spacing) if frame.spacing else 1.0
-        return said or (frame.thickness if frame.thickness and frame.thickness > 0 else pixel), True
-    smallest = float(gaps.min())
-    for candidate in (said, float(np.median(gaps[gaps < 1.5 * smallest])), smallest):
-        if candidate is None:
-            continue
-        multiples = gaps / candidate
-        if multiples.min() > 0.98 and np.abs(multiples - np.rint(multiples)).max() < 0.02:
-            steps = int(np.rint(multiples).sum())
-            return float(distances[-1] - distances[0]) / steps, True
-    return smallest, False
 
 
 def _add_frame(
@@ -223,14 +144,18 @@ def _add_frame(
             if info is None:
                 segments[int(number)] = SegmentInfo(int(number), f"Segment {number}")
                 build.problem(
-                    Severity.WARNING, "seg.segment", f"Pixels name segment {number}, which the segmentation does not list"
+                    Severity.WARNING,
+                    "seg.segment",
+                    f"Pixels name segment {number}, which the segmentation does not list",
                 )
             _mark(build, frame, place, np.flatnonzero(values == number), int(number))
         return
     number = frame.segment if frame.segment is not None else (next(iter(segments)) if len(segments) == 1 else 0)
     if number not in segments or number < 1:
         build.problem(
-            Severity.ERROR, "seg.segment", f"Frame {index + 1} names segment {number}, which the segmentation does not list"
+            Severity.ERROR,
+            "seg.segment",
+            f"Frame {index + 1} names segment {number}, which the segmentation does not list",
         )
         return
     if build.kind == "FRACTIONAL" and pixels.bits_allocated > 1:
@@ -243,9 +168,10 @@ def _add_frame(
     _mark(build, frame, place, found, number)
 
 
-def _mark(
-    build: _Build, frame: FrameInfo, place: tuple[int, int] | None, found: NDArray[np.intp], number: int
-) -> None:
+def _mark(build: _Build, frame: FrameInfo, place: tuple[int, int] | None, found: NDArray[np.intp], number: int) -> None:
+    if found.size:
+        for source in frame.sources:
+            build.sources[number].setdefault(source.sop_instance_uid, set()).update(source.frame_numbers)
     if place is not None:
         build.stacks[place[0]].add(place[1], found, number)
         if found.size:
@@ -282,7 +208,10 @@ def _finish(
         places = build.placements.get(number, {})
         if info.voxels and places and all(build.stacks[stack].regular for stack, _index in places):
             volume = sum(
-                count * build.stacks[stack].row_spacing * build.stacks[stack].column_spacing * build.stacks[stack].spacing
+                count
+                * build.stacks[stack].row_spacing
+                * build.stacks[stack].column_spacing
+                * build.stacks[stack].spacing
                 for (stack, _index), count in places.items()
             )
             info.volume_ml = volume / 1000.0
@@ -333,6 +262,10 @@ def _finish(
     for layers in build.flat.layers.values():
         for layer in layers:
             layer.flags.writeable = False
+    labelmap.sources = {
+        number: tuple(ImageReference(uid, tuple(sorted(numbers))) for uid, numbers in images.items() if uid)
+        for number, images in build.sources.items()
+    }
     labelmap.fractions = dict(build.fractions)
     labelmap.maximum_fraction = integer(dataset, 0x0062000E, 255) or 255
     return labelmap, build.problems

@@ -49,12 +49,14 @@ class Graphic:
 
     ``points`` is (n, 2) for SCOORD: column then row where (0, 0) is the outer corner of the first pixel, so that its
     centre is (0.5, 0.5) (PS3.3 C.18.6.1.2); or (n, 3) for SCOORD3D: mm in patient LPS of ``frame_of_reference_uid``.
+    ``purpose`` is the meaning of its concept name ("Image Region", "Reference Points").
     """
 
     graphic_type: GraphicType
     points: NDArray[np.float64]
     image: ImageReference | None = None
     frame_of_reference_uid: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,11 @@ class Finding:
 
 @dataclass
 class ResultSet:
-    """All findings of one result object (one SEG or SR instance). Several result sets of a study stay apart."""
+    """All findings of one result object (one SEG or SR instance). Several result sets of a study stay apart.
+
+    ``document`` is the whole content of an SR as text, so that nothing is lost that no finding stands for;
+    ``predecessors`` are the SOP Instance UIDs of the documents that this one replaces or amends.
+    """
 
     sop_instance_uid: str
     series_instance_uid: str
@@ -132,3 +138,5 @@ class ResultSet:
     findings: list[Finding] = field(default_factory=list)
     labelmap: LabelMap | None = None
     problems: list[Problem] = field(default_factory=list)
+    document: str = ""
+    predecessors: tuple[str, ...] = ()

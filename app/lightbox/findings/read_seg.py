@@ -7,7 +7,6 @@ from pydicom.dataset import Dataset
 from lightbox.core.errors import LightboxError, Problem, Severity
 from lightbox.findings.labelmap_build import build_labelmap
 from lightbox.findings.model import Finding, FindingType, ImageReference, Producer, ResultSet, SegmentRef
-from lightbox.findings.seg_frames import read_frames
 from lightbox.findings.segment_info import SegmentInfo, read_segments
 from lightbox.findings.tolerant import text
 
@@ -33,15 +32,17 @@ def read_seg(dataset: Dataset) -> ResultSet:
         result.labelmap, result.problems = build_labelmap(dataset)
         segments = result.labelmap.segments
     except LightboxError as error:
-        result.problems.append(Problem(Severity.ERROR, "seg.unreadable", error.what, error.where, error.why, error.todo))
+        result.problems.append(
+            Problem(Severity.ERROR, "seg.unreadable", error.what, error.where, error.why, error.todo)
+        )
         segments = {number: info for number, info in read_segments(dataset).items() if not info.is_background}
-    sources = _sources(dataset)
+    sources = result.labelmap.sources if result.labelmap is not None else {}
     creator = text(dataset, 0x00700084)
     for number, info in segments.items():
         producer = info.producer(manufacturer)
         if producer.kind == "person":
             producer = Producer("person", name=creator, manufacturer=manufacturer)
-        result.findings.append(_finding(uid, number, info, producer, sources.get(number) or sources.get(None, ())))
+        result.findings.append(_finding(uid, number, info, producer, sources.get(number, ())))
     result.producer = _common_producer(result.findings, manufacturer)
     return result
 
@@ -65,19 +66,6 @@ def _finding(
         volume_ml=info.volume_ml,
         group_id=info.tracking_uid or f"{uid}:{number}",
     )
-
-
-def _sources(dataset: Dataset) -> dict[int | None, tuple[ImageReference, ...]]:
-    """Return the source images by segment number; None holds those of frames that name no segment (label maps)."""
-    gathered: dict[int | None, dict[str, set[int]]] = {}
-    for frame in read_frames(dataset):
-        for source in frame.sources:
-            frames = gathered.setdefault(frame.segment, {}).setdefault(source.sop_instance_uid, set())
-            frames.update(source.frame_numbers)
-    return {
-        segment: tuple(ImageReference(uid, tuple(sorted(frames))) for uid, frames in images.items() if uid)
-        for segment, images in gathered.items()
-    }
 
 
 def _common_producer(findings: list[Finding], manufacturer: str) -> Producer:

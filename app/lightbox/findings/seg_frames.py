@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from lightbox.findings.model import ImageReference
@@ -96,9 +95,7 @@ def _tuple(found: tuple[float, ...], size: int) -> tuple[float, ...] | None:
     return found if len(found) == size and all(np.isfinite(found)) else None
 
 
-def _elements(
-    data: bytes, start: int, end: int, implicit: bool, order: str
-) -> Iterator[tuple[int, int, int, bool]]:
+def _elements(data: bytes, start: int, end: int, implicit: bool, order: str) -> Iterator[tuple[int, int, int, bool]]:
     """Yield (tag, value start, value end, whether it is a sequence) of the elements between two offsets.
 
     A sequence or item of undefined length is measured by walking it.
@@ -238,8 +235,3 @@ def _readers(order: str) -> dict[int, Reader]:
         _THICKNESS: set_thickness,
         _BETWEEN: set_between,
     }
-
-
-def as_array(rows: list[tuple[float, ...]]) -> NDArray[np.float64]:
-    """Return tuples of equal length as an array."""
-    return np.asarray(rows, dtype=np.float64)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import Protocol
+from itertools import pairwise
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +21,20 @@ _JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", *(f"1.2.840.10
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 
+Values: TypeAlias = NDArray[np.unsignedinteger[Any]]
+
 
 class FramePixels(Protocol):
     """Access to the pixels of one SEG."""
 
     count: int
+    bits_allocated: int
 
     def bits(self, frame: int) -> NDArray[np.intp]:
         """Return the flat indices (row * columns + column) of the pixels of a BINARY frame that are 1."""
         ...
 
-    def values(self, frame: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def values(self, frame: int) -> Values:
         """Return the stored values of a frame, flat."""
         ...
 
@@ -48,7 +52,7 @@ class _Pixels:
         """Return the bytes that hold a bit-packed frame and the bit offset of its first pixel in them."""
         raise NotImplementedError
 
-    def values(self, frame: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def values(self, frame: int) -> Values:
         raise NotImplementedError
 
     def bits(self, frame: int) -> NDArray[np.intp]:
@@ -79,7 +83,7 @@ class _NativePixels(_Pixels):
         start = frame * self.size
         return self.data[start >> 3 : (start + self.size + 7) >> 3], start & 7
 
-    def values(self, frame: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def values(self, frame: int) -> Values:
         width = self.dtype.itemsize
         chunk = self.data[frame * self.size * width : (frame + 1) * self.size * width]
         return chunk if width == 1 else chunk.view(self.dtype)
@@ -102,7 +106,7 @@ class _EncapsulatedPixels(_Pixels):
             return data, 0
         return np.packbits(self._image(frame) != 0, bitorder="little"), 0
 
-    def values(self, frame: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def values(self, frame: int) -> Values:
         if self.transfer_syntax in (RLE, DEFLATED_IMAGE_FRAME):
             return np.frombuffer(self._bytes(frame), dtype=self.dtype)[: self.size]
         return self._image(frame).astype(self.dtype, copy=False)
@@ -113,7 +117,7 @@ class _EncapsulatedPixels(_Pixels):
             return rle_decode(data, self.dtype.itemsize)
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
 
-    def _image(self, frame: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def _image(self, frame: int) -> Values:
         import imagecodecs
 
         data = self.frames[frame]
@@ -127,11 +131,11 @@ class _EncapsulatedPixels(_Pixels):
 
 
 def rle_decode(data: bytes, width: int) -> bytes:
-    """Decode one RLE frame (PS3.5 Annex G) of one sample of `width` bytes a pixel, most significant byte plane first."""
+    """Decode one RLE frame (PS3.5 Annex G) of one sample of `width` bytes a pixel, highest byte plane first."""
     header = np.frombuffer(data[:64], dtype="<u4")
     count = int(header[0])
     offsets = [*(int(offset) for offset in header[1 : 1 + count]), len(data)]
-    planes = [_unpack_segment(data[start:end]) for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    planes = [_unpack_segment(data[start:end]) for start, end in pairwise(offsets)]
     if width == 1 or len(planes) == 1:
         return planes[0]
     size = min(len(plane) for plane in planes)
@@ -178,7 +182,9 @@ def open_pixels(dataset: Dataset, frames: int) -> FramePixels:
     element = dataset.get(0x7FE00010)
     if element is None or not isinstance(element.value, bytes) or not rows or not columns:
         raise LightboxError(
-            "The segmentation has no readable pixels", where=where, why="Pixel Data or the size of the frames is missing"
+            "The segmentation has no readable pixels",
+            where=where,
+            why="Pixel Data or the size of the frames is missing",
         )
     meta = getattr(dataset, "file_meta", None)
     syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
@@ -189,7 +195,9 @@ def open_pixels(dataset: Dataset, frames: int) -> FramePixels:
         return _NativePixels(element.value, rows, columns, bits, not big, big and element.VR == "OW")
     if syntax not in (RLE, DEFLATED_IMAGE_FRAME, *_JPEG_2000, *_JPEG_LS, *_JPEG_LOSSLESS):
         raise LightboxError(
-            "The segmentation cannot be decoded", where=where, why=f"Its transfer syntax {syntax} is not known for masks"
+            "The segmentation cannot be decoded",
+            where=where,
+            why=f"Its transfer syntax {syntax} is not known for masks",
         )
     from pydicom.encaps import generate_frames
 

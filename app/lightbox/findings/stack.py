@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightbox.dicom.image_plane import ImagePlane
 
-Labels = NDArray[np.uint8] | NDArray[np.uint16]
+Labels: TypeAlias = NDArray[np.unsignedinteger[Any]]
 # Share of a voxel that coordinates may be off through the rounding of decimal strings.
 _SLACK = 1e-3
 
@@ -110,7 +111,7 @@ class Stack:
         return index if abs(float(self.distances[index]) - distance) <= reach else -1
 
     def coefficients(self, plane: ImagePlane) -> NDArray[np.float64]:
-        """Return the (3, 3) matrix from (column, row, 1) of `plane` to column, row and mm along the normal of the stack.
+        """Return the (3, 3) matrix from (column, row, 1) of `plane` to column, row and mm along the normal of this.
 
         Column and row are relative to the first stored plane, mm to the origin of the patient.
         """

@@ -1,4 +1,4 @@
-"""Reading of attributes that never raises: result objects are made by many hands and break rules of value and length."""
+"""Reading of attributes that never raises: result objects come from many hands and break rules."""
 
 from __future__ import annotations
 
