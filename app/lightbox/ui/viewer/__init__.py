@@ -1,0 +1,1 @@
+"""The reading room on screen: viewports, series strip, findings and tools."""

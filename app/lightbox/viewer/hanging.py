@@ -1,0 +1,101 @@
+"""The very first hanging: which display set comes up in which viewport when a study is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind
+from lightbox.viewer.layout import Layout
+from lightbox.viewer.viewport import Role
+
+Assignment = tuple[DisplaySet | None, bool]
+"""A display set and whether it belongs to a prior."""
+
+
+def main_rank(display_set: DisplaySet, results_on: frozenset[str] = frozenset()) -> tuple[float, ...]:
+    """Return how suited a display set is to come first; the smallest comes first.
+
+    Images before what is not an image, no localizers, what has AI results on it, more slices, series in their order.
+    """
+    number = display_set.series_number if display_set.series_number is not None else 1_000_000
+    return (
+        display_set.kind is DisplaySetKind.UNSUPPORTED,
+        display_set.is_localizer,
+        display_set.series_instance_uid not in results_on,
+        -display_set.number_of_frames,
+        number,
+    )
+
+
+def images(display_sets: Sequence[DisplaySet]) -> list[DisplaySet]:
+    """Return what can be shown as an image."""
+    return [item for item in display_sets if item.kind is not DisplaySetKind.UNSUPPORTED]
+
+
+def main_set(display_sets: Sequence[DisplaySet], results_on: frozenset[str] = frozenset()) -> DisplaySet | None:
+    """Return the display set that comes up first."""
+    found = images(display_sets)
+    return min(found, key=lambda item: main_rank(item, results_on)) if found else None
+
+
+def prior_match(current: DisplaySet, candidates: Sequence[DisplaySet]) -> DisplaySet | None:
+    """Return what of a prior to put beside `current`: same modality, then orientation, name and slices alike."""
+    found = [item for item in images(candidates) if item.modality == current.modality] or images(candidates)
+    if not found:
+        return None
+
+    def unlike(item: DisplaySet) -> tuple[float, ...]:
+        here, there = current.planes[:1], item.planes[:1]
+        parallel = bool(here and there and here[0] and there[0] and here[0].is_parallel(there[0], 0.05))
+        return (
+            item.is_localizer != current.is_localizer,
+            not parallel,
+            item.series_description.casefold() != current.series_description.casefold(),
+            abs(item.number_of_frames - current.number_of_frames),
+        )
+
+    return min(found, key=unlike)
+
+
+def hang(
+    layout: Layout,
+    display_sets: Sequence[DisplaySet],
+    prior: Sequence[DisplaySet] = (),
+    results_on: frozenset[str] = frozenset(),
+    first: DisplaySet | None = None,
+) -> list[Assignment]:
+    """Return what each cell of `layout` shows.
+
+    The main series comes first; its prior is beside it when there is more than one cell, the other series of the study
+    follow in order. In an MPR layout all cells share the main series.
+
+    Parameters
+    ----------
+    layout : Layout
+        The cells.
+    display_sets, prior : sequence of DisplaySet
+        Of the study, and of the prior study to compare with.
+    results_on : frozenset of str
+        Series Instance UIDs that AI results refer to.
+    first : DisplaySet, optional
+        Use this as the main series.
+    """
+    main = first or main_set(display_sets, results_on)
+    if layout.has_mpr:
+        return [(main, False) if cell.role is not Role.STACK else (None, False) for cell in layout.cells]
+    shown: list[Assignment] = [(main, False)]
+    if main is not None and len(layout.cells) > 1:
+        beside = prior_match(main, prior)
+        if beside is not None:
+            shown.append((beside, True))
+        others = sorted(
+            (item for item in images(display_sets) if item is not main),
+            key=lambda item: (
+                item.is_localizer,
+                item.series_number if item.series_number is not None else 1_000_000,
+                item.uid,
+            ),
+        )
+        shown += [(item, False) for item in others]
+    shown += [(None, False)] * len(layout.cells)
+    return shown[: len(layout.cells)]
