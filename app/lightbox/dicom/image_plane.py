@@ -49,7 +49,7 @@ class ImagePlane:
     def normal(self) -> Vector:
         """Unit vector row_cosines x column_cosines."""
         normal = np.cross(self.row_cosines, self.column_cosines).astype(np.float64)
-        return normal / float(np.linalg.norm(normal))
+        return (normal / float(np.linalg.norm(normal))).astype(np.float64)
 
     @property
     def distance(self) -> float:
@@ -69,7 +69,7 @@ class ImagePlane:
     @cached_property
     def inverse(self) -> NDArray[np.float64]:
         """4x4 matrix from patient LPS mm to (column, row, mm above the plane, 1)."""
-        return np.linalg.inv(self.affine)
+        return np.linalg.inv(self.affine).astype(np.float64)
 
     def to_patient(self, column: float, row: float) -> Vector:
         """Return the patient position (mm) of a 0-based pixel-centre coordinate."""
