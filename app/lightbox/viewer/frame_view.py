@@ -79,7 +79,8 @@ class FrameView:
     def reduced(self, factor: int) -> Pixels:
         """Return the pixels averaged over blocks of `factor` x `factor`, kept for the next time.
 
-        A large radiograph on a small viewport would be sampled every few pixels otherwise, and fine lines would vanish.
+        A large radiograph on a small viewport would be sampled every few pixels otherwise, and fine lines would
+        vanish.
         """
         if factor <= 1:
             return self.pixels

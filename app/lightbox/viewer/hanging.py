@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightbox.viewer.display_sets import first_to_show
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind
 from lightbox.viewer.layout import Layout
 from lightbox.viewer.viewport import Role
@@ -12,30 +13,9 @@ Assignment = tuple[DisplaySet | None, bool]
 """A display set and whether it belongs to a prior."""
 
 
-def main_rank(display_set: DisplaySet, results_on: frozenset[str] = frozenset()) -> tuple[float, ...]:
-    """Return how suited a display set is to come first; the smallest comes first.
-
-    Images before what is not an image, no localizers, what has AI results on it, more slices, series in their order.
-    """
-    number = display_set.series_number if display_set.series_number is not None else 1_000_000
-    return (
-        display_set.kind is DisplaySetKind.UNSUPPORTED,
-        display_set.is_localizer,
-        display_set.series_instance_uid not in results_on,
-        -display_set.number_of_frames,
-        number,
-    )
-
-
 def images(display_sets: Sequence[DisplaySet]) -> list[DisplaySet]:
     """Return what can be shown as an image."""
     return [item for item in display_sets if item.kind is not DisplaySetKind.UNSUPPORTED]
-
-
-def main_set(display_sets: Sequence[DisplaySet], results_on: frozenset[str] = frozenset()) -> DisplaySet | None:
-    """Return the display set that comes up first."""
-    found = images(display_sets)
-    return min(found, key=lambda item: main_rank(item, results_on)) if found else None
 
 
 def prior_match(current: DisplaySet, candidates: Sequence[DisplaySet]) -> DisplaySet | None:
@@ -61,7 +41,6 @@ def hang(
     layout: Layout,
     display_sets: Sequence[DisplaySet],
     prior: Sequence[DisplaySet] = (),
-    results_on: frozenset[str] = frozenset(),
     first: DisplaySet | None = None,
 ) -> list[Assignment]:
     """Return what each cell of `layout` shows.
@@ -75,12 +54,10 @@ def hang(
         The cells.
     display_sets, prior : sequence of DisplaySet
         Of the study, and of the prior study to compare with.
-    results_on : frozenset of str
-        Series Instance UIDs that AI results refer to.
     first : DisplaySet, optional
         Use this as the main series.
     """
-    main = first or main_set(display_sets, results_on)
+    main = first or first_to_show(display_sets)
     if layout.has_mpr:
         return [(main, False) if cell.role is not Role.STACK else (None, False) for cell in layout.cells]
     shown: list[Assignment] = [(main, False)]

@@ -230,9 +230,9 @@ def _shapes(result: ResultSet, strokes_of: Callable[[Graphic], list[Stroke]]) ->
     return shapes
 
 
-def _is_placed(labelmap: LabelMap) -> bool:
-    """Whether the masks have a place in the patient (a SEG of a radiograph or a slide has none)."""
-    return any(plane is not None for plane in labelmap.planes_of(next(iter(labelmap.segments), 1)))
+def _is_placed(labelmap: LabelMap, plane: ImagePlane) -> bool:
+    """Whether masks and plane lie in one space (a SEG of a radiograph or a slide has no place in the patient)."""
+    return labelmap.has_patient_geometry and _same_space(labelmap.frame_of_reference_uid, plane)
 
 
 def for_image(
@@ -278,7 +278,7 @@ def for_image(
     for result in result_sets:
         labelmap = result.labelmap
         if labelmap is not None and not labelmap.applies_to(reference, sop_instance_uid):
-            if plane is not None and _is_placed(labelmap):
+            if plane is not None and _is_placed(labelmap, plane):
                 layers += _mask_layers(result, labelmap.sample(plane))
             else:
                 layers += _mask_layers(result, labelmap.sample_image(sop_instance_uid, frame_index, rows, columns))
@@ -325,7 +325,7 @@ def for_plane(
 
     for result in result_sets:
         labelmap = result.labelmap
-        if labelmap is not None and not labelmap.applies_to(plane.frame_of_reference_uid, "") and _is_placed(labelmap):
+        if labelmap is not None and _is_placed(labelmap, plane):
             layers += _mask_layers(result, labelmap.sample(plane))
         shapes += _shapes(result, strokes_of)
     return OverlayScene(tuple(layers), tuple(shapes)) if layers or shapes else EMPTY

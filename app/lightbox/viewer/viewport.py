@@ -12,6 +12,7 @@ from lightbox.viewer.transforms import FrameShape, ViewTransform, fit_scale
 if TYPE_CHECKING:
     from lightbox.dicom.voi import Voi
     from lightbox.viewer.display_sets_model import DisplaySet
+    from lightbox.viewer.frame_view import FrameView
 
 MIN_ZOOM = 0.05
 MAX_ZOOM = 64.0
@@ -64,6 +65,7 @@ class ViewportState:
         self.frame_count = 0
         self.voi: Voi | None = None
         self.shown_voi: Voi | None = None
+        self._auto_voi: Voi | None = None
         self.invert = False
         self.zoom = 1.0
         self.centre: tuple[float, float] | None = None
@@ -81,7 +83,7 @@ class ViewportState:
         self.is_prior = prior
         self.frame_count = frame_count
         self.frame_index = self._clamp(frame_index)
-        self.voi = self.shown_voi = None
+        self.voi = self.shown_voi = self._auto_voi = None
         self.invert = False
         self.zoom, self.centre, self.rotation, self.flip = 1.0, None, 0, False
         self.shape = None
@@ -119,6 +121,24 @@ class ViewportState:
             return
         self.shown_voi = dragged(self.shown_voi, width_steps, center_steps)
         self.set_voi(self.shown_voi)
+
+    def voi_for(self, frame: FrameView) -> Voi | None:
+        """Return the window to paint `frame` with, and remember it as the one that is shown.
+
+        The user's own comes first, then what the file says for this frame. A window made from pixel values is made
+        once for the display set: computed anew for every frame it would flicker while scrolling.
+        """
+        if frame.is_colour:
+            self.shown_voi = None
+        elif self.voi is not None:
+            self.shown_voi = self.voi
+        elif frame.has_file_voi:
+            self.shown_voi = frame.first_voi
+        else:
+            if self._auto_voi is None:
+                self._auto_voi = frame.first_voi
+            self.shown_voi = self._auto_voi
+        return self.shown_voi
 
     def toggle_invert(self) -> None:
         """Swap black and white."""
