@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-
-from pydicom.dataset import Dataset
+from typing import TYPE_CHECKING
 
 from lightbox.dicom import frames, values
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
 
 _PROJECTION = frozenset({"CR", "DX", "MG", "XA", "RF", "RG", "IO", "PX", "RTIMAGE"})
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from pydicom.dataset import Dataset
 
 from lightbox.dicom import values
 from lightbox.dicom.image_plane import ImagePlane
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
 
 _ORTHOGONAL_TOLERANCE = 1e-2
 _TIME_POINTERS = frozenset({0x00181063, 0x00181065})  # Frame Time, Frame Time Vector

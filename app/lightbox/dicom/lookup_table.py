@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from lightbox.dicom import values
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
 class LookupTable:

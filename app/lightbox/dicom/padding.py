@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from lightbox.dicom import values
 from lightbox.dicom.modality_lut import ModalityLut
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
 
 # A padding value inside this range of a CT is tissue of somebody: files that pad with stored 0 while 0 is water exist.
 _TISSUE_HU = (-900.0, 3000.0)

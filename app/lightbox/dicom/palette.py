@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from lightbox.dicom import lookup_table, values
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
 
 _NAMES = ("Red", "Green", "Blue")
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import MutableSequence
+from typing import TYPE_CHECKING, Any
 
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+
+_MANY = (list, tuple, MutableSequence)
+"""What pydicom gives for several values, and for the items of a sequence, without importing pydicom."""
 
 
 def raw(ds: Dataset, keyword: str) -> Any:
@@ -24,7 +28,7 @@ def raw(ds: Dataset, keyword: str) -> Any:
 def text(ds: Dataset, keyword: str, default: str = "") -> str:
     """Return the first value as stripped text."""
     value = raw(ds, keyword)
-    if isinstance(value, (MultiValue, list, tuple)):
+    if isinstance(value, _MANY):
         value = value[0]
     return default if value is None else str(value).strip(" \x00")
 
@@ -34,16 +38,16 @@ def texts(ds: Dataset, keyword: str) -> list[str]:
     value = raw(ds, keyword)
     if value is None:
         return []
-    values = value if isinstance(value, (MultiValue, list, tuple)) else [value]
+    values = value if isinstance(value, _MANY) else [value]
     return [str(item).strip(" \x00") for item in values]
 
 
 def numbers(ds: Dataset, keyword: str) -> list[float]:
     """Return all values as finite floats; an empty list when any of them is not a finite number."""
     value = raw(ds, keyword)
-    if value is None or isinstance(value, (Sequence, bytes)):
+    if value is None or isinstance(value, bytes):
         return []
-    values = value if isinstance(value, (MultiValue, list, tuple)) else [value]
+    values = value if isinstance(value, _MANY) else [value]
     found: list[float] = []
     for item in values:
         try:
@@ -71,7 +75,7 @@ def integer(ds: Dataset, keyword: str, default: int = 0) -> int:
 def items(ds: Dataset, keyword: str) -> list[Dataset]:
     """Return the items of a sequence; an empty list when it is absent, empty or not a sequence."""
     value = raw(ds, keyword)
-    return list(value) if isinstance(value, Sequence) else []
+    return list(value) if isinstance(value, _MANY) and all(hasattr(item, "group_dataset") for item in value) else []
 
 
 def first_item(ds: Dataset, keyword: str) -> Dataset | None:

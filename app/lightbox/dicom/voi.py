@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-
-from pydicom.dataset import Dataset
+from typing import TYPE_CHECKING
 
 from lightbox.dicom import lookup_table, values
 from lightbox.dicom.lookup_table import LookupTable
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
 class VoiKind(Enum):

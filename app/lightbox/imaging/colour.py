@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from lightbox.core.errors import LightboxError
 from lightbox.dicom import palette
 from lightbox.dicom import photometric as pi
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
 class ColourError(LightboxError):

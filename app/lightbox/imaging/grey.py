@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from lightbox.dicom import frames, modality_lut, padding, values, voi
 from lightbox.dicom import photometric as pi
@@ -20,6 +19,8 @@ from lightbox.dicom.padding import Padding
 from lightbox.dicom.voi import Voi, VoiKind
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from lightbox.imaging.image_object import ImageObject
 
 BACKGROUND = 0
