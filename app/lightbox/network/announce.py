@@ -1,0 +1,107 @@
+"""What an archive says it holds of a study, before it is retrieved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from lightbox.core.jobs import CancelToken
+from lightbox.network import contexts, find
+from lightbox.network.errors import AssociationError, DimseError
+from lightbox.network.identity import LocalIdentity
+from lightbox.network.peers import Peer
+
+_UNREACHABLE = ("dns.", "tcp.", "association.rejected", "association.busy", "association.timeout")
+
+
+@dataclass(slots=True)
+class AnnouncedSeries:
+    """One series: its instances (SOP Instance UID -> SOP Class UID, "" when not told) and counted number."""
+
+    series_uid: str
+    modality: str = ""
+    count: int | None = None
+    instances: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int | None:
+        """How many instances to expect, None when the archive did not tell."""
+        return len(self.instances) if self.instances else self.count
+
+
+@dataclass(slots=True)
+class Announced:
+    """The series of a study, and the transfer syntaxes that the archive says it holds by SOP class.
+
+    ``silent`` holds the SOP classes of which it did not tell for every instance.
+    """
+
+    series: dict[str, AnnouncedSeries] = field(default_factory=dict)
+    sop_classes: list[str] = field(default_factory=list)
+    syntaxes: dict[str, set[str]] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def pairs(self, series: Collection[str] = (), *, every_syntax: bool = False) -> list[list[contexts.Pair]]:
+        """Return (SOP class, transfer syntax) pairs to propose, one list for each SOP class of `series` (all).
+
+        Where the archive told the transfer syntaxes of all instances of a class, only those are proposed (and the
+        uncompressed ones), unless `every_syntax`.
+        """
+        entries = [entry for uid, entry in self.series.items() if not series or uid in series]
+        classes = dict.fromkeys(c for entry in entries for c in entry.instances.values() if c)
+        if any(not c for entry in entries for c in entry.instances.values()) or not classes:
+            classes |= dict.fromkeys(self.sop_classes or contexts.COMMON_CLASSES)
+        told = {} if every_syntax else {c: s for c, s in self.syntaxes.items() if c not in self.silent}
+        return [contexts.pairs_for(c, sorted(told.get(c, ()))) for c in classes]
+
+
+def ask(
+    peer: Peer, identity: LocalIdentity, study_uid: str, series_uids: Collection[str], cancel: CancelToken | None
+) -> Announced:
+    """Ask `peer` which series and instances a study has.
+
+    An archive that cannot tell (it offers no query, or not at this level) gives an empty answer with a note.
+
+    Raises
+    ------
+    AssociationError
+        The peer cannot be reached at all.
+    Cancelled
+        `cancel` was cancelled.
+    """
+    announced = Announced()
+    try:
+        with find.session(peer, identity) as finder:
+            for row in finder.find("series", {"StudyInstanceUID": study_uid}, cancel=cancel):
+                uid = row["SeriesInstanceUID"]
+                if series_uids and uid not in series_uids:
+                    continue
+                count = row.get("NumberOfSeriesRelatedInstances", "")
+                announced.series[uid] = AnnouncedSeries(
+                    uid, row.get("Modality", ""), int(count) if count.isdecimal() else None
+                )
+            for entry in announced.series.values():
+                _instances(finder, study_uid, entry, announced, cancel)
+            if not all(entry.instances for entry in announced.series.values()):
+                for row in finder.find("study", {"StudyInstanceUID": study_uid}, cancel=cancel):
+                    announced.sop_classes = [uid for uid in row.get("SOPClassesInStudy", "").split("\\") if uid]
+    except (DimseError, AssociationError) as error:
+        if isinstance(error, AssociationError) and error.code.startswith(_UNREACHABLE):
+            raise
+        announced.notes.append(f"The archive did not tell what the study holds: {error.why or error.what}")
+    return announced
+
+
+def _instances(
+    finder: find.Finder, study_uid: str, entry: AnnouncedSeries, announced: Announced, cancel: CancelToken | None
+) -> None:
+    keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": entry.series_uid}
+    for row in finder.find("image", keys, cancel=cancel):
+        sop_class = row.get("SOPClassUID", "")
+        entry.instances[row["SOPInstanceUID"]] = sop_class
+        held = [uid for uid in row.get("AvailableTransferSyntaxUID", "").split("\\") if uid]
+        if held:
+            announced.syntaxes.setdefault(sop_class, set()).update(held)
+        else:
+            announced.silent.add(sop_class)

@@ -1,0 +1,152 @@
+"""Which presentation contexts to propose and accept (PS3.8 9.3.2.2), chosen so that objects keep their encoding.
+
+An acceptor picks one transfer syntax of each context. With several in one context an archive may pick the one it likes
+best and transcode; with one context for each (SOP class, transfer syntax) it can send what it has stored as it is. The
+uncompressed little-endian contexts come first because simple archives use the first accepted context of a SOP class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydicom import uid as u
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import UID
+from pynetdicom.presentation import PresentationContext, build_context
+
+MAXIMUM_CONTEXTS = 128
+"""Presentation context IDs are the odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
+
+LITTLE_ENDIAN = (str(u.ExplicitVRLittleEndian), str(u.ImplicitVRLittleEndian))
+_LAST_RESORT = (str(u.DeflatedExplicitVRLittleEndian), str(u.ExplicitVRBigEndian))
+_LOSSLESS = (
+    str(u.JPEG2000Lossless),
+    str(u.JPEGLosslessSV1),
+    str(u.JPEGLSLossless),
+    str(u.RLELossless),
+    str(u.HTJ2KLossless),
+    str(u.HTJ2KLosslessRPCL),
+    str(u.JPEGLossless),
+)
+_MAYBE_LOSSY = (
+    str(u.JPEG2000),
+    str(u.JPEGBaseline8Bit),
+    str(u.JPEGExtended12Bit),
+    str(u.JPEGLSNearLossless),
+    str(u.HTJ2K),
+)
+_RETIRED_JPEG = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
+_VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (100, 101, 102, 103, 104, 105, 106, 107, 108))
+_ENCAPSULATED_RAW = ("1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.4.92", "1.2.840.10008.1.2.4.93")
+
+IMAGE_SYNTAXES = (*LITTLE_ENDIAN, *_LOSSLESS, *_MAYBE_LOSSY, *_LAST_RESORT, *_RETIRED_JPEG)
+DOCUMENT_SYNTAXES = (*LITTLE_ENDIAN, *_LAST_RESORT)
+ALL_SYNTAXES = (*IMAGE_SYNTAXES, *_ENCAPSULATED_RAW, *_VIDEO)
+_RISKY = frozenset((*_MAYBE_LOSSY, *_RETIRED_JPEG, *_VIDEO, *_LAST_RESORT))
+
+_VIDEO_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.77.1.1.1",  # Video Endoscopic
+        "1.2.840.10008.5.1.4.1.1.77.1.2.1",  # Video Microscopic
+        "1.2.840.10008.5.1.4.1.1.77.1.4.1",  # Video Photographic
+        "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame
+        "1.2.840.10008.5.1.4.1.1.7.4",  # Multi-frame True Colour Secondary Capture
+        "1.2.840.10008.5.1.4.1.1.12.1",  # X-Ray Angiographic
+        "1.2.840.10008.5.1.4.1.1.12.2",  # X-Ray Radiofluoroscopic
+    }
+)
+
+COMMON_CLASSES: tuple[str, ...] = (
+    "1.2.840.10008.5.1.4.1.1.2",  # CT
+    "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
+    "1.2.840.10008.5.1.4.1.1.4",  # MR
+    "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR
+    "1.2.840.10008.5.1.4.1.1.1",  # CR
+    "1.2.840.10008.5.1.4.1.1.1.1",  # DX
+    "1.2.840.10008.5.1.4.1.1.1.2",  # MG
+    "1.2.840.10008.5.1.4.1.1.6.1",  # US
+    "1.2.840.10008.5.1.4.1.1.3.1",  # US multi-frame
+    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.12.1",  # XA
+    "1.2.840.10008.5.1.4.1.1.12.2",  # RF
+    "1.2.840.10008.5.1.4.1.1.20",  # NM
+    "1.2.840.10008.5.1.4.1.1.128",  # PET
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.1",  # Spatial Registration
+    "1.2.840.10008.5.1.4.1.1.88.11",  # Basic Text SR
+    "1.2.840.10008.5.1.4.1.1.88.22",  # Enhanced SR
+    "1.2.840.10008.5.1.4.1.1.88.33",  # Comprehensive SR
+    "1.2.840.10008.5.1.4.1.1.88.34",  # Comprehensive 3D SR
+    "1.2.840.10008.5.1.4.1.1.88.59",  # Key Object Selection
+    "1.2.840.10008.5.1.4.1.1.88.67",  # X-Ray Radiation Dose SR
+    "1.2.840.10008.5.1.4.1.1.11.1",  # Greyscale Softcopy Presentation State
+    "1.2.840.10008.5.1.4.1.1.104.1",  # Encapsulated PDF
+    "1.2.840.10008.5.1.4.1.1.481.1",  # RT Image
+    "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
+    "1.2.840.10008.5.1.4.1.1.481.3",  # RT Structure Set
+    "1.2.840.10008.5.1.4.1.1.481.5",  # RT Plan
+)
+"""Proposed when an archive does not tell which SOP classes a study holds."""
+
+
+def is_storage_class(sop_class_uid: str) -> bool:
+    """Whether `sop_class_uid` is stored by C-STORE: a Storage SOP Class, or private or unknown and not a service."""
+    entry = UID_dictionary.get(sop_class_uid)
+    if entry is None:
+        return True
+    return entry[1] == "SOP Class" and "Storage" in entry[0] and not sop_class_uid.startswith("1.2.840.10008.1.")
+
+
+def syntaxes_for(sop_class_uid: str) -> tuple[str, ...]:
+    """Return the transfer syntaxes worth proposing for a SOP class, in order."""
+    name = UID_dictionary[sop_class_uid][0] if sop_class_uid in UID_dictionary else ""
+    if sop_class_uid in _VIDEO_CLASSES:
+        return (*IMAGE_SYNTAXES, *_VIDEO)
+    images = ("Image", "Segmentation", "Dose", "Parametric Map", "Surface", "Capture", "Microscopy")
+    if not name or any(word in name for word in images):
+        return IMAGE_SYNTAXES
+    return DOCUMENT_SYNTAXES
+
+
+Pair = tuple[str, str]
+
+
+def pairs_for(sop_class_uid: str, known_syntaxes: Iterable[str] = ()) -> list[Pair]:
+    """Return (SOP class, transfer syntax) pairs to propose; `known_syntaxes` are those the archive says it holds."""
+    known = [syntax for syntax in known_syntaxes if syntax]
+    syntaxes = [*known, *(s for s in LITTLE_ENDIAN if s not in known)] if known else syntaxes_for(sop_class_uid)
+    return [(sop_class_uid, syntax) for syntax in syntaxes]
+
+
+def batches(groups: Sequence[Sequence[Pair]], *, room: int) -> list[list[Pair]]:
+    """Put `groups` of pairs (one for each SOP class; never split) into as few lists of at most `room` as is simple."""
+    result: list[list[Pair]] = []
+    for group in groups:
+        if result and len(result[-1]) + len(group) <= room:
+            result[-1].extend(group)
+        else:
+            result.append(list(group[:room]))
+    return result
+
+
+def build(pairs: Iterable[Pair]) -> list[PresentationContext]:
+    """Return one presentation context for each pair."""
+    return [build_context(UID(sop_class), [UID(syntax)]) for sop_class, syntax in pairs]
+
+
+def acceptable(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:
+    """Return what our storage SCP accepts of `proposed`: every storage class in any transfer syntax.
+
+    Where a context offers a choice, the sender's order counts, except that lossy, big-endian and deflated encodings
+    come last: a sender must not be led to compress lossily, or to convert, what it could send as it is.
+    """
+    wanted: dict[str, list[str]] = {}
+    for context in proposed:
+        sop_class = str(context.abstract_syntax)
+        if is_storage_class(sop_class):
+            syntaxes = wanted.setdefault(sop_class, [])
+            syntaxes += [str(s) for s in context.transfer_syntax if str(s) not in syntaxes]
+    return [
+        build_context(UID(sop_class), [UID(s) for s in sorted(syntaxes, key=lambda s: s in _RISKY)])
+        for sop_class, syntaxes in wanted.items()
+    ]

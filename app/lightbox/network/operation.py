@@ -1,0 +1,140 @@
+"""What C-GET and C-MOVE have in common: the identifier, the responses and the counts of sub-operations (PS3.4 C.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydicom import config
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from lightbox.core.jobs import CancelToken
+from lightbox.network import words
+from lightbox.network.association import CancelWatch
+from lightbox.network.errors import DimseError
+from lightbox.network.peers import Peer
+from lightbox.network.stack import LightboxAssociation
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to retrieve: a study, one of its series, or some instances of a series."""
+
+    study_uid: str
+    series_uid: str = ""
+    sop_uids: tuple[str, ...] = ()
+
+    def identifier(self) -> Dataset:
+        """Return the identifier of the request (PS3.4 C.4.2.1.4, C.4.3.1.3)."""
+        dataset = Dataset()
+        level = "IMAGE" if self.sop_uids else "SERIES" if self.series_uid else "STUDY"
+        dataset.QueryRetrieveLevel = level
+        _uid(dataset, "StudyInstanceUID", self.study_uid)
+        if self.series_uid:
+            _uid(dataset, "SeriesInstanceUID", self.series_uid)
+        if self.sop_uids:
+            _uid(dataset, "SOPInstanceUID", list(self.sop_uids))
+        return dataset
+
+
+def _uid(dataset: Dataset, keyword: str, value: str | list[str]) -> None:
+    # UIDs are passed on as the archive gave them, valid or not
+    dataset[keyword] = DataElement(keyword, "UI", value, validation_mode=config.IGNORE)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an operation ended; ``failed_uids`` only when the peer told them."""
+
+    status: int = 0
+    comment: str = ""
+    completed: int = 0
+    warnings: int = 0
+    failed: int = 0
+    remaining: int = 0
+    failed_uids: list[str] = field(default_factory=list)
+
+    @property
+    def announced(self) -> int:
+        """Number of sub-operations there were."""
+        return self.completed + self.warnings + self.failed + self.remaining
+
+    @property
+    def reason(self) -> str:
+        """Why sub-operations failed, in words."""
+        return "" if self.status in (0x0000, 0xFE00) else words.status_words(self.status, self.comment)
+
+
+def run(
+    association: LightboxAssociation,
+    peer: Peer,
+    name: str,
+    message_id: int,
+    context_id: int,
+    send: Callable[[], Iterator[tuple[Dataset, Dataset | None]]],
+    cancel: CancelToken | None,
+) -> Outcome:
+    """Send a retrieve request and follow its responses to the end.
+
+    Raises
+    ------
+    DimseError
+        It failed before a single object was sent.
+    AssociationError
+        The association ended.
+    Cancelled
+        `cancel` was cancelled.
+    """
+    outcome = Outcome()
+    with CancelWatch(association, cancel, message_id, context_id):
+        if not association.is_established:
+            raise words.lost(peer, name)
+        for answer, failed in send():
+            status = getattr(answer, "Status", None)
+            if status is None:
+                if cancel is not None and cancel.cancelled:
+                    break
+                raise words.lost(peer, name)
+            _count(outcome, answer)
+            if status not in (0xFF00, 0xFF01):
+                outcome.status = status
+                outcome.comment = str(getattr(answer, "ErrorComment", "") or "")
+                outcome.failed_uids = _failed_uids(failed)
+    if words.is_failure(outcome.status) and not outcome.completed + outcome.warnings:
+        raise DimseError(
+            f"{peer.ae_title} refused the {name}",
+            where=peer.name,
+            why=words.status_words(outcome.status, outcome.comment),
+            status=outcome.status,
+        )
+    return outcome
+
+
+def _count(outcome: Outcome, answer: Any) -> None:
+    for field_name, keyword in (
+        ("remaining", "NumberOfRemainingSuboperations"),
+        ("completed", "NumberOfCompletedSuboperations"),
+        ("warnings", "NumberOfWarningSuboperations"),
+        ("failed", "NumberOfFailedSuboperations"),
+    ):
+        value = getattr(answer, keyword, None)
+        if value is not None:
+            setattr(outcome, field_name, int(value))
+        elif field_name == "remaining":
+            outcome.remaining = 0
+
+
+def _failed_uids(identifier: Dataset | None) -> list[str]:
+    if identifier is None:
+        return []
+    element = identifier.get_item("FailedSOPInstanceUIDList")
+    if element is None or not element.value:
+        return []
+    value = element.value
+    if isinstance(value, bytes):
+        parts: Sequence[str] = value.decode("ascii", "replace").rstrip("\x00 ").split("\\")
+    else:
+        parts = [str(value)] if isinstance(value, str) else [str(part) for part in value]
+    return [part for part in parts if part]

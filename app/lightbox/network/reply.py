@@ -1,0 +1,107 @@
+"""Reading one C-FIND reply: tolerant of values that break the standard, which real archives send."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from io import BytesIO
+
+from pydicom.charset import convert_encodings
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.dataset import Dataset
+from pydicom.values import convert_PN, convert_text
+
+_TEXT_WITH_CHARSET = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
+_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
+_OPAQUE = frozenset({"SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN"})
+_NOT_FOR_ROWS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel"})
+
+
+def row(identifier: Dataset) -> dict[str, str]:
+    """Return a reply as text by DICOM keyword: numbers too; several values joined by a backslash.
+
+    Values are decoded by the reply's own Specific Character Set (PS3.3 C.12.1.1.2). Where that is absent or wrong, UTF-8
+    and then Latin-1 are tried, so that no byte is lost. Sequences are left out.
+    """
+    encodings = _encodings(identifier)
+    result: dict[str, str] = {}
+    for tag in sorted(identifier.keys()):
+        raw = identifier.get_item(tag)
+        if raw is None:
+            continue
+        word = keyword_for_tag(tag)
+        if not word or word in _NOT_FOR_ROWS:
+            continue
+        vr = str(raw.VR) if raw.VR else dictionary_VR(tag)
+        value = raw.value
+        if vr in _OPAQUE:
+            continue
+        if isinstance(value, bytes):
+            result[word] = _decode(value, vr, encodings)
+        elif value is None:
+            result[word] = ""
+        else:
+            many = value if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
+            result[word] = "\\".join(str(part) for part in many)
+    return result
+
+
+def _encodings(identifier: Dataset) -> list[str] | None:
+    element = identifier.get_item("SpecificCharacterSet")
+    if element is None or not element.value:
+        return None
+    value = element.value
+    names = value.decode("ascii", "ignore").split("\\") if isinstance(value, bytes) else [str(v) for v in _many(value)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return list(convert_encodings([name.strip() for name in names]))
+    except LookupError:
+        return None
+
+
+def _many(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
+
+
+def _decode(value: bytes, vr: str, encodings: list[str] | None) -> str:
+    if vr in _NUMBERS:
+        code = _NUMBERS[vr]
+        size = struct.calcsize(code)
+        count = len(value) // size
+        return "\\".join(
+            f"{number:g}" if code in "fd" else str(number)
+            for number in struct.unpack(f"<{count}{code}", value[: count * size])
+        )
+    if vr == "AT":
+        pairs = struct.iter_unpack("<HH", value[: len(value) // 4 * 4])
+        return "\\".join(f"{group:04X}{element:04X}" for group, element in pairs)
+    if (vr in _TEXT_WITH_CHARSET and not value.isascii()) or b"\x1b" in value:
+        return _text(value, vr, encodings)
+    parts = value.rstrip(b"\x00 ").decode("latin-1" if encodings is None else "ascii", "replace").split("\\")
+    return "\\".join(part.strip() if vr not in ("LT", "ST", "UT") else part.rstrip() for part in parts)
+
+
+def _text(value: bytes, vr: str, encodings: list[str] | None) -> str:
+    trimmed = value.rstrip(b"\x00 ")
+    if encodings is None or encodings == ["iso8859"] or encodings == ["ascii"]:
+        for codec in ("utf-8", "latin-1"):
+            try:
+                return trimmed.decode(codec)
+            except UnicodeDecodeError:
+                continue
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = convert_PN(trimmed, encodings) if vr == "PN" else convert_text(trimmed, encodings, vr)
+            return "\\".join(str(part) for part in _many(found))
+    except (UnicodeError, LookupError, ValueError):
+        return trimmed.decode("latin-1")
+
+
+def decode_identifier(data: BytesIO, *, implicit_vr: bool) -> Dataset:
+    """Return the reply without converting any value yet."""
+    from pydicom.filereader import read_dataset
+
+    data.seek(0)
+    return read_dataset(data, implicit_vr, True)

@@ -1,0 +1,362 @@
+"""Retrieve a study or series into the library, and compare what came with what the archive announced."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from lightbox.core.errors import Cancelled, LightboxError, NotFoundError, UsageError
+from lightbox.core.jobs import PROGRESS_INTERVAL_S, CancelToken, Progress
+from lightbox.network import announce, contexts, get, move, storage_scp
+from lightbox.network.announce import Announced
+from lightbox.network.errors import AssociationError, DimseError
+from lightbox.network.identity import LocalIdentity
+from lightbox.network.operation import Outcome, Target
+from lightbox.network.peers import Peer
+from lightbox.network.receive import Received, Receiver
+from lightbox.network.reports import RetrieveReport, SeriesReport
+from lightbox.network.storage_scp import StorageScp
+
+if TYPE_CHECKING:
+    from lightbox.core.settings import Settings
+    from lightbox.library.library import Library
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("auto", "c-get", "c-move")
+_MEMORY = "network.retrieve_methods"
+_RETRY_CHUNK = 50
+_FOREIGN_INGEST_S = 10.0
+_PERMANENT = ("dns.", "tcp.", "association.rejected", "association.timeout")
+
+
+def retrieve(
+    peer: Peer,
+    identity: LocalIdentity,
+    library: Library,
+    study_uid: str,
+    series_uids: Sequence[str] = (),
+    *,
+    method: str = "auto",
+    progress: Callable[[Progress], object] | None = None,
+    series_progress: Callable[[SeriesReport], object] | None = None,
+    cancel: CancelToken | None = None,
+    settings: Settings | None = None,
+) -> RetrieveReport:
+    """Retrieve a study, or some of its series, from `peer` into `library`.
+
+    Each object is durable in the library's spool before it is acknowledged to the archive. What did not come is asked
+    for once more: by the other method when `method` is ``"auto"``, else again by its SOP Instance UID.
+
+    Parameters
+    ----------
+    study_uid : str
+        Study Instance UID.
+    series_uids : sequence of str
+        Only these series; all when empty.
+    method : str
+        ``"c-get"``, ``"c-move"``, or ``"auto"``: C-GET and, where that does not work, C-MOVE.
+    progress : callable, optional
+        Called with a `Progress` in images, at most ten times a second.
+    series_progress : callable, optional
+        Called with the `SeriesReport` of the series that has grown, at most ten times a second.
+    cancel : CancelToken, optional
+        Ends the transfer (C-CANCEL, then abort); what has come stays in the library.
+    settings : Settings, optional
+        Remembers for each peer which method works.
+
+    Returns
+    -------
+    RetrieveReport
+
+    Raises
+    ------
+    NotFoundError
+        The archive has no such study or series.
+    AssociationError, DimseError
+        Nothing could be retrieved.
+    Cancelled
+        `cancel` was cancelled.
+    """
+    if method not in METHODS:
+        raise UsageError("There is no such method", where=method, todo=f"Use {', '.join(METHODS)}")
+    begun = time.monotonic()
+    token = cancel or CancelToken()
+    announced = announce.ask(peer, identity, study_uid, series_uids, token)
+    if not announced.series and not announced.notes:
+        raise NotFoundError("The archive has no such study or series", where=peer.name, todo="Query it again")
+    work = _Retrieval(
+        peer, identity, library, study_uid, tuple(series_uids), announced, progress, series_progress, token
+    )
+    try:
+        order = _order(method, peer, settings)
+        work.run(order)
+    finally:
+        work.finish()
+    report = work.report()
+    report.seconds = time.monotonic() - begun
+    if method == "auto" and settings is not None and report.received:
+        _remember(settings, peer, report.method)
+    return report
+
+
+def _order(method: str, peer: Peer, settings: Settings | None) -> list[str]:
+    if method != "auto":
+        return [method]
+    remembered = settings.get(_MEMORY, {}).get(peer.name) if settings is not None else None
+    return ["c-move", "c-get"] if remembered == "c-move" else ["c-get", "c-move"]
+
+
+def _remember(settings: Settings, peer: Peer, method: str) -> None:
+    settings.set(_MEMORY, {**settings.get(_MEMORY, {}), peer.name: method})
+
+
+class _Retrieval:
+    """One retrieve from its first request to its report."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        identity: LocalIdentity,
+        library: Library,
+        study_uid: str,
+        series_uids: tuple[str, ...],
+        announced: Announced,
+        progress: Callable[[Progress], object] | None,
+        series_progress: Callable[[SeriesReport], object] | None,
+        cancel: CancelToken,
+    ) -> None:
+        self._peer = peer
+        self._identity = identity
+        self._library = library
+        self._study_uid = study_uid
+        self._series_uids = series_uids
+        self._announced = announced
+        self._progress = progress
+        self._series_progress = series_progress
+        self._cancel = cancel
+        self._receiver = Receiver(library)
+        self._receiver.received.connect(self._on_received)
+        self._scp: StorageScp | None = None
+        self._foreign_scp = False
+        self._begun = time.monotonic()
+        self._last_told = 0.0
+        self._outcomes: list[Outcome] = []
+        self._reasons: dict[str, str] = {}
+        self._notes = list(announced.notes)
+        self._method = ""
+        self._got: set[str] = set()
+        self._series_of = {uid: entry.series_uid for entry in announced.series.values() for uid in entry.instances}
+        self._series = {uid: SeriesReport(uid, entry.modality, entry.number) for uid, entry in announced.series.items()}
+
+    def run(self, order: list[str]) -> None:
+        """Retrieve by the first method of `order` that works, then ask once more for what is missing."""
+        for position, method in enumerate(order):
+            try:
+                self._attempt(method, self._targets(), every_syntax=False)
+            except (AssociationError, DimseError) as error:
+                if isinstance(error, AssociationError) and error.code.startswith(_PERMANENT):
+                    raise
+                self._notes.append(f"{method.upper()}: {error.why or error.what}")
+                if self._got:
+                    self._method = self._method or method
+                elif position == len(order) - 1:
+                    raise
+                continue
+            self._method = self._method or method
+            break
+        self._retry(order)
+
+    def _retry(self, order: list[str]) -> None:
+        missing = self._missing()
+        if not missing or self._cancel.cancelled:
+            return
+        other = [method for method in order if method != self._method]
+        targets = [
+            Target(self._study_uid, series_uid, tuple(uids[start : start + _RETRY_CHUNK]))
+            for series_uid, uids in missing.items()
+            for start in range(0, len(uids), _RETRY_CHUNK)
+        ]
+        for method in other or [self._method]:
+            try:
+                self._attempt(method, targets, every_syntax=True)
+            except (AssociationError, DimseError) as error:
+                self._notes.append(f"Second attempt by {method.upper()}: {error.why or error.what}")
+
+    def _targets(self) -> list[Target]:
+        wanted = list(self._announced.series) or list(self._series_uids)
+        return [Target(self._study_uid, uid) for uid in wanted] or [Target(self._study_uid)]
+
+    def _attempt(self, method: str, targets: list[Target], *, every_syntax: bool) -> None:
+        self._cancel.raise_if_cancelled()
+        if method == "c-get":
+            for batch, pairs in self._batches(targets, every_syntax):
+                with get.session(self._peer, self._identity, self._receiver, pairs) as session:
+                    self._each(session.retrieve, batch)
+        else:
+            self._listen()
+            with move.session(self._peer, self._identity) as session:
+                self._each(session.retrieve, targets)
+
+    def _each(self, request: Callable[[Target, CancelToken], Outcome], targets: list[Target]) -> None:
+        for target in targets:
+            self._cancel.raise_if_cancelled()
+            expected = set(target.sop_uids) or set(self._instances(target.series_uid))
+            if expected and not expected - self._got:
+                continue
+            outcome = request(target, self._cancel)
+            self._outcomes.append(outcome)
+            for uid in outcome.failed_uids:
+                self._reasons[uid] = outcome.reason or "the archive could not send it"
+            if outcome.reason:
+                for uid in expected - self._got:
+                    self._reasons.setdefault(uid, outcome.reason)
+
+    def _batches(self, targets: list[Target], every_syntax: bool) -> Iterator[tuple[list[Target], list[contexts.Pair]]]:
+        """Group targets so that the contexts for each group fit into one association."""
+        group: list[Target] = []
+        pairs: dict[contexts.Pair, None] = {}
+        for target in targets:
+            own = {
+                pair: None
+                for per_class in self._announced.pairs(
+                    [target.series_uid] if target.series_uid else (), every_syntax=every_syntax
+                )
+                for pair in per_class
+            }
+            if len(own) > get.ROOM:  # very many SOP classes in one series: the plain encodings of each come first
+                own = dict.fromkeys(sorted(own, key=lambda pair: pair[1] not in contexts.LITTLE_ENDIAN)[: get.ROOM])
+            if group and len(pairs | own) > get.ROOM:
+                yield group, list(pairs)
+                group, pairs = [], {}
+            group.append(target)
+            pairs |= own
+        if group:
+            yield group, list(pairs)
+
+    def _listen(self) -> None:
+        """Make sure our storage SCP runs: the one of this process, one of our own, or that of another process."""
+        if self._scp is not None or self._foreign_scp:
+            return
+        running = storage_scp.running_on(self._identity.port)
+        if running is not None and running.library is self._library:
+            self._scp = running
+            running.received.connect(self._on_received)
+            return
+        own = StorageScp(self._library, self._identity)
+        try:
+            own.start()
+        except LightboxError as error:
+            self._foreign_scp = True
+            self._notes.append(f"{error.what}: the objects go to the program that listens there")
+            return
+        own.received.connect(self._on_received)
+        self._scp = own
+        self._own_scp = own
+
+    _own_scp: StorageScp | None = None
+
+    def finish(self) -> None:
+        """Bring everything that came into the library and stop what was started."""
+        if self._own_scp is not None:
+            self._own_scp.stop()
+        elif self._scp is not None:
+            with contextlib.suppress(ValueError):
+                self._scp.received.disconnect(self._on_received)
+            self._scp.receiver.flush()
+        self._receiver.close()
+        if self._foreign_scp:
+            self._await_foreign()
+
+    def _await_foreign(self) -> None:
+        """Wait until the process that received the objects has put them into the library we share."""
+        deadline = time.monotonic() + _FOREIGN_INGEST_S
+        while time.monotonic() < deadline and not self._cancel.cancelled:
+            self._got |= {uid for uid in self._series_of if uid not in self._got and self._in_library(uid)}
+            if len(self._got) >= len(self._series_of):
+                return
+            time.sleep(0.2)
+
+    def _in_library(self, sop_uid: str) -> bool:
+        try:
+            return self._library.instance(sop_uid) is not None
+        except NotFoundError:
+            return False
+
+    def _instances(self, series_uid: str) -> list[str]:
+        if series_uid:
+            entry = self._announced.series.get(series_uid)
+            return list(entry.instances) if entry is not None else []
+        return list(self._series_of)
+
+    def _missing(self) -> dict[str, list[str]]:
+        result: dict[str, list[str]] = {}
+        for uid, series_uid in self._series_of.items():
+            if uid not in self._got:
+                result.setdefault(series_uid, []).append(uid)
+        return result
+
+    def _on_received(self, event: Received) -> None:
+        uid = event.sop_instance_uid
+        if uid in self._got or (self._series_of and uid not in self._series_of):
+            return
+        self._got.add(uid)
+        entry = self._series.get(self._series_of.get(uid, ""))
+        if entry is not None:
+            entry.received += 1
+        self._tell(entry)
+
+    def _tell(self, entry: SeriesReport | None) -> None:
+        moment = time.monotonic()
+        total = self._total()
+        if moment - self._last_told < PROGRESS_INTERVAL_S and len(self._got) < total:
+            return
+        self._last_told = moment
+        try:
+            if self._progress is not None:
+                seconds = moment - self._begun
+                self._progress(Progress(len(self._got), total, "images", "", seconds))
+            if self._series_progress is not None and entry is not None:
+                self._series_progress(entry)
+        except Cancelled:
+            self._cancel.cancel()
+
+    def _total(self) -> int:
+        numbers = [entry.announced for entry in self._series.values()]
+        return sum(number or 0 for number in numbers)
+
+    def report(self) -> RetrieveReport:
+        """Compare what came with what was announced."""
+        rejected = dict(self._receiver.rejected)
+        refused = list(self._receiver.refused)
+        if self._scp is not None:
+            rejected |= self._scp.receiver.rejected
+            refused += self._scp.receiver.refused
+        failed: list[tuple[str, str]] = []
+        present = {uid for uid in self._got if self._in_library(uid)}
+        for uid in self._got - present:
+            reason = refused[-1].reason if refused else "the library did not take it"
+            failed.append((uid, f"received, but {reason}"))
+        for uids in self._missing().values():
+            for uid in uids:
+                failed.append((uid, rejected.get(uid) or self._reasons.get(uid) or "the archive did not send it"))
+        counted = max((outcome.announced for outcome in self._outcomes), default=0)
+        announced = self._total() if self._series else max(counted, len(self._got))
+        if not self._series_of:  # only numbers are known: say how many are missing
+            lost = max(0, announced - len(present)) - len(failed)
+            reason = next((o.reason for o in self._outcomes if o.reason), "the archive did not send it")
+            failed += [("", reason)] * max(0, lost)
+        for uid, entry in self._series.items():
+            entry.received = sum(1 for sop in present if self._series_of.get(sop) == uid)
+        return RetrieveReport(
+            self._study_uid,
+            announced=announced,
+            received=len(present),
+            failed=failed,
+            series=list(self._series.values()),
+            method=self._method,
+            notes=self._notes,
+        )
