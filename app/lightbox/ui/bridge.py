@@ -79,7 +79,8 @@ class Bridge(QObject):
 
         def wrapped(job: Job[T]) -> T:
             if progress is not None:
-                job.changed.connect(lambda: None if job.finished else self.post(lambda: progress(job)))
+                show = progress
+                job.changed.connect(lambda: None if job.finished else self.post(lambda: show(job)))
             return work(job)
 
         def changed() -> None:

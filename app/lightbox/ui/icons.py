@@ -47,7 +47,7 @@ NAMES = {
 }
 """What an icon means, and which glyph shows it."""
 
-_font: Any = None
+_font: Any = None  # the font as qtawesome reads it, once loaded
 _waiting: list[tuple[weakref.ref[QAbstractButton | QAction], str, str]] = []
 
 
@@ -57,12 +57,13 @@ def loaded() -> bool:
 
 
 def load() -> None:
-    """Load the icon font and give their icons to the buttons that waited for it."""
+    """Load the icon font, if it is not there yet, and give their icons to the buttons that waited for it."""
     global _font
-    if _font is None:
-        from qtawesome.iconic_font import IconicFont
+    if _font is not None:
+        return
+    from qtawesome.iconic_font import IconicFont
 
-        _font = IconicFont(_FONT)
+    _font = IconicFont(_FONT)
     waiting = _waiting[:]
     _waiting.clear()
     for reference, name, shade in waiting:
@@ -79,12 +80,12 @@ def icon(name: str, shade: str = "text", selected: str = "") -> QIcon:
 
     `name` is a meaning from `NAMES` or a glyph of the font (``ph.hand``).
     """
-    if _font is None:
-        load()
+    load()
     options: dict[str, object] = {"color": theme.color(shade), "color_disabled": theme.color("text-disabled")}
     if selected:
         options |= {"color_on": theme.color(selected), "color_on_active": theme.color(selected)}
-    return _font.icon(NAMES.get(name, name), **options)
+    font: Any = _font
+    return font.icon(NAMES.get(name, name), **options)
 
 
 def pixmap(name: str, size: int = 16, shade: str = "text") -> QPixmap:

@@ -1,0 +1,1 @@
+"""Export: the wizard that de-identifies and exports."""

@@ -1,0 +1,1 @@
+"""Settings: archives, this workstation, its data."""

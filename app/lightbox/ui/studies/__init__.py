@@ -1,0 +1,1 @@
+"""Studies: find what is here and in the archives."""

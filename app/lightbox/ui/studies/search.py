@@ -1,0 +1,290 @@
+"""The search behind the study table: the library's pages and the archives' answers, brought together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lightbox.core.errors import Cancelled, NotFoundError
+from lightbox.core.jobs import Job, JobRunner
+from lightbox.library.records import StudyQuery
+from lightbox.network.peers import Peer
+from lightbox.ui import words
+from lightbox.ui.bridge import Bridge
+from lightbox.ui.studies.merge import merge
+from lightbox.ui.studies.remote_query import LIMIT, remote_keys, restricts
+from lightbox.ui.studies.study_row import StudyRow, fits, from_reply
+from lightbox.workstation import Workstation
+
+PAGE = 200
+LOCAL_PAUSE_MS = 80
+REMOTE_PAUSE_MS = 500
+
+
+class SourceState(Enum):
+    """What an archive is doing about the search."""
+
+    IDLE = "idle"
+    SEARCHING = "searching"
+    ANSWERED = "answered"
+    FAILED = "failed"
+
+
+@dataclass
+class Source:
+    """One archive, as the chips show it."""
+
+    peer: Peer
+    chosen: bool = False
+    state: SourceState = SourceState.IDLE
+    rows: dict[str, StudyRow] = field(default_factory=dict)
+    truncated: bool = False
+    error: str = ""
+    job: Job[object] | None = None
+    generation: int = 0
+
+
+class StudySearch(QObject):
+    """Holds the question and everything that answers it. Lives on the GUI thread; the work runs in jobs."""
+
+    rows_changed = Signal()
+    sources_changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, workstation: Workstation, bridge: Bridge, runner: JobRunner, network: JobRunner) -> None:
+        super().__init__()
+        self._workstation = workstation
+        self._bridge = bridge
+        self._runner = runner
+        self._network = network
+        self.query = StudyQuery()
+        self.local_chosen = True
+        self.sources: dict[str, Source] = {}
+        self.total: int | None = None
+        self.loaded = False
+        self._local: list[StudyRow] = []
+        self._next: object = None
+        self._generation = 0
+        self._open = False
+        self._local_pause = QTimer(self, singleShot=True, interval=LOCAL_PAUSE_MS)
+        self._local_pause.timeout.connect(self.refresh)
+        self._remote_pause = QTimer(self, singleShot=True, interval=REMOTE_PAUSE_MS)
+        self._remote_pause.timeout.connect(self.ask_archives)
+
+    # --- the question
+
+    def start(self) -> None:
+        """Begin, once the library is open."""
+        self._open = True
+        self.refresh()
+
+    def ask(self, query: StudyQuery, *, typed: bool = False) -> None:
+        """Change the question; while it is `typed`, wait a moment for the next letter."""
+        if query == self.query and self.loaded:
+            return
+        reordered = replace(query, sort_by=self.query.sort_by, descending=self.query.descending) == self.query
+        self.query = query
+        if typed:
+            self._local_pause.start()
+        else:
+            self._local_pause.stop()
+            self.refresh()
+        if reordered:
+            return
+        for source in self.sources.values():
+            self._forget(source)
+        self.sources_changed.emit()
+        if not restricts(query):
+            self._remote_pause.stop()
+        elif not typed:
+            self.ask_archives()
+        elif len(query.text) >= 3 or not query.text:
+            self._remote_pause.start()
+
+    # --- this workstation
+
+    def refresh(self, *_ignored: object) -> None:
+        """Ask the library anew, for as many rows as are shown."""
+        if not self._open:
+            return
+        self._generation += 1
+        generation = self._generation
+        query, limit = self.query, max(PAGE, len(self._local))
+        library = self._workstation.library
+
+        def counted(total: int) -> None:
+            if generation == self._generation:
+                self.total = total
+                self.rows_changed.emit()
+
+        def arrived(page: object) -> None:
+            if generation != self._generation:
+                return
+            self._local = [StudyRow(record, here=True) for record in page.rows]  # type: ignore[attr-defined]
+            self._next = page.next  # type: ignore[attr-defined]
+            self.loaded = True
+            if self._next is None:
+                self.total = len(self._local)
+            self.rows_changed.emit()
+            if self._next is not None:
+                self._bridge.run(
+                    self._runner, "count studies", lambda job: library.count_studies(query), counted, self._wrong
+                )
+
+        self._bridge.run(
+            self._runner,
+            "page of studies",
+            lambda job: library.page_studies(query, after=None, limit=limit),
+            arrived,
+            self._wrong,
+        )
+
+    def more(self) -> None:
+        """Load the next page."""
+        if self._next is None:
+            return
+        generation, after, query = self._generation, self._next, self.query
+        library = self._workstation.library
+
+        def arrived(page: object) -> None:
+            if generation != self._generation:
+                return
+            self._local.extend(StudyRow(record, here=True) for record in page.rows)  # type: ignore[attr-defined]
+            self._next = page.next  # type: ignore[attr-defined]
+            self.rows_changed.emit()
+
+        self._bridge.run(
+            self._runner,
+            "page of studies",
+            lambda job: library.page_studies(query, after=after, limit=PAGE),
+            arrived,
+            self._wrong,
+        )
+
+    def _wrong(self, error: Exception) -> None:
+        if not isinstance(error, Cancelled):
+            self.failed.emit(words.error(error))
+
+    # --- archives
+
+    def set_peers(self, peers: list[Peer], chosen: set[str]) -> None:
+        """Take the archives from the settings; answers of unchanged ones are kept."""
+        kept: dict[str, Source] = {}
+        for peer in peers:
+            old = self.sources.pop(peer.name, None)
+            if old is not None and old.peer == peer:
+                kept[peer.name] = old
+            else:
+                kept[peer.name] = Source(peer, chosen=peer.name in chosen)
+        for gone in self.sources.values():
+            self._forget(gone)
+        self.sources = kept
+        self.sources_changed.emit()
+        self.rows_changed.emit()
+
+    def choose(self, name: str, chosen: bool) -> None:
+        """Include an archive in the search, or leave it out."""
+        source = self.sources[name]
+        source.chosen = chosen
+        self._forget(source)
+        if chosen and restricts(self.query):
+            self._ask_one(source)
+        self.sources_changed.emit()
+        self.rows_changed.emit()
+
+    def choose_local(self, chosen: bool) -> None:
+        """Show the studies of this workstation, or only what the archives answer."""
+        self.local_chosen = chosen
+        self.rows_changed.emit()
+
+    def ask_archives(self) -> None:
+        """Ask every chosen archive now, also for everything (of which the first studies come)."""
+        self._remote_pause.stop()
+        for source in self.sources.values():
+            if source.chosen:
+                self._ask_one(source)
+        self.sources_changed.emit()
+
+    def _forget(self, source: Source) -> None:
+        source.generation += 1
+        if source.job is not None:
+            source.job.cancel()
+            source.job = None
+        source.state, source.error, source.truncated = SourceState.IDLE, "", False
+        source.rows = {}
+
+    def _ask_one(self, source: Source) -> None:
+        self._forget(source)
+        source.state = SourceState.SEARCHING
+        generation, peer, query = source.generation, source.peer, self.query
+        workstation = self._workstation
+
+        def work(job: Job[object]) -> object:
+            from lightbox.network.find import session
+
+            found: dict[str, StudyRow] = {}
+            truncated = False
+            with session(peer, workstation.identity) as finder:
+                for keys in remote_keys(query):
+                    number = 0
+                    for reply in finder.find("study", keys, cancel=job.token, limit=LIMIT):
+                        number += 1
+                        row = from_reply(reply, peer.name)
+                        if row.uid and fits(row.record, query.text):
+                            found[row.uid] = row
+                    truncated |= number >= LIMIT
+            for uid, row in found.items():
+                try:
+                    found[uid] = StudyRow(workstation.library.study(uid), True, row.announced)
+                except NotFoundError:
+                    continue
+            return found, truncated
+
+        def answered(result: object) -> None:
+            if generation != source.generation:
+                return
+            source.rows, source.truncated = result  # type: ignore[misc]
+            source.state = SourceState.ANSWERED
+            source.job = None
+            self.sources_changed.emit()
+            self.rows_changed.emit()
+
+        def failed(error: Exception) -> None:
+            if generation != source.generation or isinstance(error, Cancelled):
+                return
+            source.state, source.error, source.job = SourceState.FAILED, words.error(error), None
+            self.sources_changed.emit()
+
+        source.job = self._bridge.run(self._network, "ask an archive", work, answered, failed)
+
+    # --- the answer
+
+    @property
+    def more_to_come(self) -> bool:
+        """Whether the library has pages that were not loaded."""
+        return self.local_chosen and self._next is not None
+
+    def rows(self) -> list[StudyRow]:
+        """Return the rows to show, in order."""
+        remote = [row for source in self.sources.values() if source.chosen for row in source.rows.values()]
+        local = self._local if self.local_chosen else []
+        query = self.query
+        exhausted = not self.more_to_come
+        return merge(local, remote, query.sort_by, descending=query.descending, exhausted=exhausted)
+
+    def peer_of(self, row: StudyRow) -> Peer | None:
+        """Return the archive to retrieve a row from: the one that announced most."""
+        holders = [name for name in row.announced if name in self.sources]
+        return self.sources[max(holders, key=lambda name: row.announced[name])].peer if holders else None
+
+    def count_words(self, shown: int) -> str:
+        """Return the count line: ``1-200 of 100,000 studies``."""
+        at_archives = sum(1 for row in self.rows() if not row.here)
+        total = (self.total or 0) + at_archives if self.local_chosen else at_archives
+        if self.total is None and self.more_to_come:
+            return f"1–{words.count(shown)} of many studies"
+        if shown < total:
+            return f"1–{words.count(shown)} of {words.plural(total, 'study', 'studies')}"
+        return words.plural(shown, "study", "studies")

@@ -1,0 +1,1 @@
+"""Transfers: what comes in and why something did not."""
