@@ -34,6 +34,8 @@ class StudyRecord:
     source: str = ""
     added_at: str = ""
     row_id: int = 0
+    warning: str = ""
+    """In words, when the objects of the study disagree (for example on who the patient is); else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,18 @@ class Refusal:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did."""
+    """What an import did.
+
+    Every file is counted once: added, duplicate (the same bytes are already there), or in ``refused`` with the reason.
+    ``quarantined`` says how many of ``refused`` are kept in quarantine (code ``conflict``). ``notes`` names files that
+    are no objects and need no attention, such as a DICOMDIR.
+    """
 
     added: int = 0
     duplicates: int = 0
     quarantined: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    notes: list[Refusal] = field(default_factory=list)
     study_uids: set[str] = field(default_factory=set)
 
     def as_dict(self) -> dict[str, object]:
@@ -116,6 +124,7 @@ class ImportReport:
             "duplicates": self.duplicates,
             "quarantined": self.quarantined,
             "refused": [{"path": item.path, "reason": item.reason} for item in self.refused],
+            "notes": [{"path": item.path, "reason": item.reason} for item in self.notes],
         }
 
 
@@ -146,6 +155,32 @@ class StudyQuery:
     modalities: tuple[str, ...] = ()
     sort_by: str = "study_date"
     descending: bool = True
+
+
+Cursor = tuple[str | int, int]
+"""Where a page ended: the sort value and the row id of its last row."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPage:
+    """One page of a study list; ``next`` is handed back to get the following page, None at the end."""
+
+    rows: list[StudyRecord]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineEntry:
+    """An object that is kept but not indexed, and why."""
+
+    id: int
+    sop_instance_uid: str
+    origin: str
+    source: str
+    code: str
+    reason: str
+    size: int
+    added_at: str
 
 
 ImportSource = Path

@@ -1,0 +1,371 @@
+"""Bring candidates into the library: classify, move into the store, index; one transaction a batch.
+
+Order of a batch: begin (the only writer), classify, note the keys, make the bytes durable, move them into the store,
+index, commit, remove the note. A process that dies on the way leaves either spool files, which nobody was told about or
+which are still committed in the spool, or a note that names objects in the store; `recover` finishes what it left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightbox.core import clock
+from lightbox.core.errors import LightboxError
+from lightbox.library import validate
+from lightbox.library.header_scan import Descriptor, NotDicom, scan
+from lightbox.library.index_write import IndexWriter, Place, remove_instance
+from lightbox.library.records import ImportReport, InstancesAdded, Refusal
+from lightbox.library.store import Link, ObjectStore, Shelf
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from lightbox.library.header import Header
+    from lightbox.library.header_scan import ByteSource
+    from lightbox.library.index import Index
+    from lightbox.library.spool import Spool
+
+_CHUNK = 1 << 20
+_LOOKUP = 500
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A validated object on its way in: a file in the spool (``path``, ``sha256``) or a link to a file elsewhere."""
+
+    origin: str
+    source: str
+    header: Header
+    size: int
+    path: Path | None = None
+    sha256: bytes | None = None
+    link: Link | None = None
+    durable: bool = False
+
+
+@dataclass(slots=True)
+class Refused:
+    """Something that may not be indexed. ``path`` is set when its bytes were acknowledged and must be kept."""
+
+    origin: str
+    source: str
+    code: str
+    reason: str
+    path: Path | None = None
+    sha256: bytes | None = None
+    size: int = 0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the index holds under a SOP Instance UID."""
+
+    sha256: bytes | None
+    link: Link | None
+
+
+class Ingest:
+    """Ingest for one library.
+
+    Parameters
+    ----------
+    index, store, spool
+        The parts of the library.
+    """
+
+    def __init__(self, index: Index, store: ObjectStore, spool: Spool) -> None:
+        self._index = index
+        self._store = store
+        self._spool = spool
+
+    def batch(
+        self, candidates: Sequence[Candidate], refused: Sequence[Refused], report: ImportReport
+    ) -> InstancesAdded | None:
+        """Bring one batch in; complete `report`; return what was added, or None.
+
+        Raises
+        ------
+        LightboxError
+            The disk is full or the index could not be written; nothing of the batch was taken.
+        """
+        if not candidates and not refused:
+            return None
+        outcome = _Outcome()
+        note: Path | None = None
+        try:
+            with self._index.transaction() as connection:
+                writer = IndexWriter(connection, clock.stamp())
+                self._classify(connection, candidates, outcome)
+                self._classify_refused(connection, refused, outcome)
+                moves = outcome.moves
+                if moves:
+                    note = self._spool.write_batch([key for _, key, _ in moves])
+                    unsynced = [path for path, _, _ in moves if path not in outcome.durable]
+                    self._store.publish(moves, unsynced=[*unsynced, note, note.parent])
+                for uid in outcome.replaced:
+                    remove_instance(connection, uid)
+                for candidate in outcome.copies:
+                    _keep_copy(connection, candidate)
+                for candidate in outcome.new:
+                    writer.add(candidate.header, _place(candidate), candidate.source)
+                writer.finish()
+                _write_quarantine(connection, outcome.quarantine, writer.moment)
+                _write_refusals(connection, outcome.listed, writer.moment)
+        except OSError as error:
+            raise LightboxError(
+                "The library could not be written",
+                why=error.strerror or type(error).__name__,
+                todo="Free some space on the disk of the data folder",
+            ) from error
+        if note is not None:
+            note.unlink(missing_ok=True)
+        for path in outcome.leftovers:
+            path.unlink(missing_ok=True)
+        report.added += len(outcome.new)
+        report.duplicates += outcome.duplicates
+        report.quarantined += sum(1 for entry in outcome.quarantine if entry.code == validate.CONFLICT)
+        report.refused.extend(outcome.listed)
+        report.study_uids |= writer.study_uids
+        if not outcome.new:
+            return None
+        return InstancesAdded(frozenset(writer.study_uids), frozenset(writer.series_uids), len(outcome.new))
+
+    def _classify(self, connection: sqlite3.Connection, candidates: Sequence[Candidate], outcome: _Outcome) -> None:
+        known = _known(connection, [candidate.header.code("SOPInstanceUID") for candidate in candidates])
+        for candidate in candidates:
+            if candidate.durable and candidate.path is not None:
+                outcome.durable.add(candidate.path)
+            uid = candidate.header.code("SOPInstanceUID")
+            there = known.get(uid)
+            if there is None:
+                known[uid] = _Known(candidate.sha256, candidate.link)
+                outcome.take(candidate)
+            elif self._same(candidate, there):
+                outcome.duplicates += 1
+                if candidate.path is not None and candidate.sha256 is not None and self._has_no_copy(there):
+                    outcome.copies.append(candidate)
+                    outcome.moves.append((candidate.path, candidate.sha256.hex(), Shelf.OBJECTS))
+                else:
+                    outcome.drop(candidate.path)
+            elif there.link is not None and self._hash_link(there.link) is None:
+                # The linked file is gone or was changed: what is imported now takes its place.
+                known[uid] = _Known(candidate.sha256, candidate.link)
+                outcome.replaced.append(uid)
+                outcome.take(candidate)
+            elif _is_quarantined(connection, candidate) or not outcome.fresh(candidate):
+                outcome.duplicates += 1
+                outcome.drop(candidate.path)
+            else:
+                reason = (
+                    "another object with the same SOP Instance UID and other contents is already in the library; "
+                    "this one is kept in quarantine"
+                )
+                outcome.listed.append(Refusal(candidate.origin, reason, validate.CONFLICT))
+                outcome.quarantine.append(
+                    _Quarantined(
+                        uid,
+                        candidate.origin,
+                        candidate.source,
+                        validate.CONFLICT,
+                        reason,
+                        candidate.size,
+                        candidate.sha256.hex() if candidate.sha256 else None,
+                        candidate.link,
+                    )
+                )
+                if candidate.path is not None and candidate.sha256 is not None:
+                    outcome.moves.append((candidate.path, candidate.sha256.hex(), Shelf.QUARANTINE))
+
+    def _classify_refused(self, connection: sqlite3.Connection, refused: Sequence[Refused], outcome: _Outcome) -> None:
+        for item in refused:
+            outcome.listed.append(Refusal(item.origin, item.reason, item.code))
+            if item.path is None or item.sha256 is None:
+                continue
+            # Acknowledged bytes are never thrown away, even when they cannot be indexed.
+            outcome.durable.add(item.path)
+            key = item.sha256.hex()
+            row = connection.execute("SELECT 1 FROM quarantine WHERE object_key = ?", (key,)).fetchone()
+            if row is not None or any(entry.object_key == key for entry in outcome.quarantine):
+                outcome.drop(item.path)
+                continue
+            outcome.moves.append((item.path, key, Shelf.QUARANTINE))
+            outcome.quarantine.append(
+                _Quarantined("", item.origin, item.source, item.code, item.reason, item.size, key, None)
+            )
+
+    def _same(self, candidate: Candidate, there: _Known) -> bool:
+        """Whether a candidate has the bytes of the object in the library; linked files are read only here."""
+        if candidate.link is not None and there.link is not None and candidate.link == there.link:
+            return True
+        mine = candidate.sha256 if candidate.link is None else _hash_file(Path(candidate.link.path))
+        theirs = there.sha256 if there.link is None else self._hash_link(there.link)
+        return mine is not None and mine == theirs
+
+    def _has_no_copy(self, there: _Known) -> bool:
+        return there.sha256 is None or not self._store.has(there.sha256.hex())
+
+    def _hash_link(self, link: Link) -> bytes | None:
+        try:
+            self._store.open_linked(link).close()
+        except LightboxError:
+            return None
+        return _hash_file(Path(link.path))
+
+
+class _Outcome:
+    """What is to be done with the candidates of one batch."""
+
+    def __init__(self) -> None:
+        self.new: list[Candidate] = []
+        self.copies: list[Candidate] = []
+        self.replaced: list[str] = []
+        self.moves: list[tuple[Path, str, Shelf]] = []
+        self.quarantine: list[_Quarantined] = []
+        self.listed: list[Refusal] = []
+        self.leftovers: list[Path] = []
+        self.durable: set[Path] = set()
+        self.duplicates = 0
+
+    def take(self, candidate: Candidate) -> None:
+        """Add a candidate to the library."""
+        self.new.append(candidate)
+        if candidate.path is not None and candidate.sha256 is not None:
+            self.moves.append((candidate.path, candidate.sha256.hex(), Shelf.OBJECTS))
+
+    def drop(self, path: Path | None) -> None:
+        """Remove a spool file once the batch is committed."""
+        if path is not None:
+            self.leftovers.append(path)
+
+    def fresh(self, candidate: Candidate) -> bool:
+        """Whether the batch does not yet hold the same bytes in quarantine."""
+        key = candidate.sha256.hex() if candidate.sha256 else None
+        return not any(entry.object_key == key and entry.link == candidate.link for entry in self.quarantine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Quarantined:
+    sop_instance_uid: str
+    origin: str
+    source: str
+    code: str
+    reason: str
+    size: int
+    object_key: str | None
+    link: Link | None
+
+
+def examine(source: ByteSource) -> tuple[Header | None, tuple[str, str] | None]:
+    """Scan and validate: (header, None) when good, (None, (code, reason)) when not, (None, None) for a DICOMDIR."""
+    try:
+        result = scan(source)
+    except NotDicom as error:
+        return None, (validate.NOT_DICOM, str(error))
+    if validate.is_directory(result):
+        return None, None
+    problem = validate.refusal(result)
+    return (None, problem) if problem else (result.header, None)
+
+
+def candidate_of_ready(path: Path, source: str, origin: str) -> Candidate | Refused:
+    """Read a committed spool file: hash it, scan it, validate it."""
+    digest = _hash_file(path)
+    if digest is None:
+        raise LightboxError("A received object cannot be read back", where=path.name)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        header, problem = examine(Descriptor(descriptor, size))
+    finally:
+        os.close(descriptor)
+    if header is None:
+        code, reason = problem or (validate.UNSUPPORTED, "a DICOMDIR is not an object of its own")
+        return Refused(origin, source, code, reason, path, digest, size)
+    return Candidate(origin, source, header, size, path, digest, durable=True)
+
+
+def _hash_file(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None
+
+
+def _place(candidate: Candidate) -> Place:
+    if candidate.link is not None:
+        return Place(candidate.size, None, None, candidate.link.path, candidate.link.mtime_ns)
+    digest = candidate.sha256
+    return Place(candidate.size, digest.hex() if digest else None, digest)
+
+
+def _keep_copy(connection: sqlite3.Connection, candidate: Candidate) -> None:
+    """Let an instance that was linked, or whose stored object was lost, own the copy that came in."""
+    place = _place(candidate)
+    connection.execute(
+        "UPDATE instance SET object_key = ?, sha256 = ?, linked_path = NULL, linked_mtime_ns = NULL"
+        " WHERE sop_instance_uid = ?",
+        (place.object_key, place.sha256, candidate.header.code("SOPInstanceUID")),
+    )
+
+
+def _known(connection: sqlite3.Connection, uids: Sequence[str]) -> dict[str, _Known]:
+    known: dict[str, _Known] = {}
+    for start in range(0, len(uids), _LOOKUP):
+        part = uids[start : start + _LOOKUP]
+        marks = ",".join("?" * len(part))
+        for uid, digest, path, size, mtime in connection.execute(
+            "SELECT sop_instance_uid, sha256, linked_path, size, linked_mtime_ns FROM instance"
+            f" WHERE sop_instance_uid IN ({marks})",
+            part,
+        ):
+            known[uid] = _Known(digest, Link(path, size, mtime) if path is not None else None)
+    return known
+
+
+def _is_quarantined(connection: sqlite3.Connection, candidate: Candidate) -> bool:
+    if candidate.link is not None:
+        row = connection.execute(
+            "SELECT 1 FROM quarantine WHERE linked_path = ? AND linked_mtime_ns = ?",
+            (candidate.link.path, candidate.link.mtime_ns),
+        ).fetchone()
+    else:
+        key = candidate.sha256.hex() if candidate.sha256 else ""
+        row = connection.execute("SELECT 1 FROM quarantine WHERE object_key = ?", (key,)).fetchone()
+    return row is not None
+
+
+def _write_quarantine(connection: sqlite3.Connection, entries: Sequence[_Quarantined], moment: str) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO quarantine (sop_instance_uid, object_key, linked_path, linked_mtime_ns, size, origin,"
+        " source, code, reason, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                entry.sop_instance_uid,
+                entry.object_key,
+                entry.link.path if entry.link else None,
+                entry.link.mtime_ns if entry.link else None,
+                entry.size,
+                entry.origin,
+                entry.source,
+                entry.code,
+                entry.reason,
+                moment,
+            )
+            for entry in entries
+        ],
+    )
+
+
+def _write_refusals(connection: sqlite3.Connection, refusals: Sequence[Refusal], moment: str) -> None:
+    connection.executemany(
+        "INSERT INTO refusal (path, code, reason, refused_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (path) DO UPDATE SET code = excluded.code, reason = excluded.reason,"
+        " refused_at = excluded.refused_at",
+        [(item.path, item.code, item.reason, moment) for item in refusals],
+    )

@@ -1,0 +1,266 @@
+"""The library of one data folder: what other rooms see of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from psygnal import Signal
+
+from lightbox.core.errors import NotFoundError
+from lightbox.library import queries
+from lightbox.library.index import Index
+from lightbox.library.records import (
+    Cursor,
+    ImportReport,
+    InstanceRecord,
+    InstancesAdded,
+    QuarantineEntry,
+    Refusal,
+    SeriesRecord,
+    StudyPage,
+    StudyQuery,
+    StudyRecord,
+)
+from lightbox.library.spool import Spool
+from lightbox.library.store import Link, ObjectStore, Shelf
+
+if TYPE_CHECKING:
+    from lightbox.core.jobs import CancelToken
+    from lightbox.library.import_ import ProgressListener
+
+FOLDER = "library"
+INDEX_NAME = "index.sqlite3"
+
+
+class Library:
+    """SQLite index and object store of one data folder; every method may be called from any thread.
+
+    Parameters
+    ----------
+    home : Path
+        The data folder. Use `Library.open`.
+    """
+
+    instances_added = Signal(InstancesAdded)
+    """Emitted on the ingesting thread after each committed batch."""
+    changed = Signal()
+    """Emitted after anything in the lists changed."""
+
+    def __init__(self, home: Path) -> None:
+        root = home / FOLDER
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root = root
+        self._store = ObjectStore(root)
+        self._spool = Spool(root / "spool")
+        self._index = Index(root / INDEX_NAME)
+
+    @classmethod
+    def open(cls, home: Path) -> Library:
+        """Open the library of a data folder, made if there is none; takes over what dead processes left.
+
+        Raises
+        ------
+        LightboxError
+            The index cannot be opened.
+        """
+        library = cls(home)
+        library._recover()
+        return library
+
+    def close(self) -> None:
+        """Close the index and give the spool back."""
+        self._spool.close()
+        self._index.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def import_paths(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        link: bool = False,
+        progress: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+        source: str = "file",
+    ) -> ImportReport:
+        """Import files, folders, zip archives and DICOMDIR file-sets.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            What to import.
+        link : bool
+            Index the files where they lie instead of copying them.
+        progress : callable, optional
+            Gets a `Progress`, at most ten times a second.
+        cancel : CancelToken, optional
+            Stops between files.
+        source : str
+            Shown as the source of the studies.
+
+        Raises
+        ------
+        ImportCancelled
+            It was cancelled; what had been committed stays.
+        """
+        from lightbox.library.import_ import Importer
+        from lightbox.library.ingest import Ingest
+
+        importer = Importer(
+            Ingest(self._index, self._store, self._spool),
+            self._spool,
+            link=link,
+            progress=progress,
+            cancel=cancel,
+            added=self._announce,
+            source=source,
+        )
+        return importer.run([Path(path) for path in paths])
+
+    def spool(self) -> Spool:
+        """Return the spool that takes objects as they arrive; `ingest_spool` brings committed ones in."""
+        return self._spool
+
+    def ingest_spool(self) -> ImportReport:
+        """Ingest the objects that were committed to the spool of this process."""
+        from lightbox.library.ingest import Ingest
+        from lightbox.library.recover import ingest_ready
+
+        report = ImportReport()
+        with self._ingest_guard():
+            ingest_ready(Ingest(self._index, self._store, self._spool), self._spool.ready(), report, self._announce)
+        return report
+
+    def count_studies(self, query: StudyQuery | None = None) -> int:
+        """Return how many studies match."""
+        return queries.count_studies(self._index.connection(), query or StudyQuery())
+
+    def page_studies(self, query: StudyQuery | None = None, after: Cursor | None = None, limit: int = 200) -> StudyPage:
+        """Return a page of studies; pass ``page.next`` as `after` to get the following one."""
+        return queries.page_studies(self._index.connection(), query or StudyQuery(), after, limit)
+
+    def study(self, study_instance_uid: str) -> StudyRecord | None:
+        """Return one study, or None."""
+        return queries.study(self._index.connection(), study_instance_uid)
+
+    def series_of(self, study_instance_uid: str) -> list[SeriesRecord]:
+        """Return the series of a study by series number."""
+        return queries.series_of(self._index.connection(), study_instance_uid)
+
+    def series(self, series_instance_uid: str) -> SeriesRecord | None:
+        """Return one series, or None."""
+        return queries.series(self._index.connection(), series_instance_uid)
+
+    def instances_of(self, series_instance_uid: str) -> list[InstanceRecord]:
+        """Return the instances of a series by instance number."""
+        return queries.instances_of(self._index.connection(), series_instance_uid)
+
+    def instance(self, sop_instance_uid: str) -> InstanceRecord | None:
+        """Return one instance, or None."""
+        return queries.instance(self._index.connection(), sop_instance_uid)
+
+    def studies_of_patient(self, patient_id: str, issuer: str = "") -> list[StudyRecord]:
+        """Return the studies of a patient, newest first."""
+        return queries.studies_of_patient(self._index.connection(), patient_id, issuer)
+
+    def open_object(self, sop_instance_uid: str) -> BinaryIO:
+        """Open the Part 10 bytes of an instance for reading, seekable.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such instance.
+        LinkedFileError
+            The instance is linked and its file is gone or changed.
+        """
+        row = (
+            self._index.connection()
+            .execute(
+                "SELECT object_key, linked_path, size, linked_mtime_ns FROM instance WHERE sop_instance_uid = ?",
+                (sop_instance_uid,),
+            )
+            .fetchone()
+        )
+        if row is None:
+            raise NotFoundError("The library has no such instance", where=sop_instance_uid)
+        key, path, size, mtime = row
+        return self._store.open(key) if key is not None else self._store.open_linked(Link(path, size, mtime))
+
+    def open_quarantined(self, entry_id: int) -> BinaryIO:
+        """Open an object of the quarantine for reading.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such entry.
+        """
+        row = (
+            self._index.connection()
+            .execute("SELECT object_key, linked_path, size, linked_mtime_ns FROM quarantine WHERE id = ?", (entry_id,))
+            .fetchone()
+        )
+        if row is None:
+            raise NotFoundError("There is no such object in quarantine", where=str(entry_id))
+        key, path, size, mtime = row
+        if key is not None:
+            return self._store.open(key, Shelf.QUARANTINE)
+        return self._store.open_linked(Link(path, size, mtime))
+
+    def thumbnail(self, series_instance_uid: str) -> bytes | None:
+        """Return the PNG of a series, or None when none was made yet."""
+        row = (
+            self._index.connection()
+            .execute(
+                "SELECT png FROM thumbnail JOIN series ON series.id = thumbnail.series WHERE series_instance_uid = ?",
+                (series_instance_uid,),
+            )
+            .fetchone()
+        )
+        return row[0] if row else None
+
+    def put_thumbnail(self, series_instance_uid: str, png: bytes) -> None:
+        """Keep the PNG of a series; one that is not in the library is ignored."""
+        with self._index.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO thumbnail (series, png) SELECT id, ? FROM series WHERE series_instance_uid = ?",
+                (png, series_instance_uid),
+            )
+
+    def quarantine(self) -> list[QuarantineEntry]:
+        """Return the objects that are kept but not indexed, and why, newest first."""
+        return queries.quarantine(self._index.connection())
+
+    def refusals(self) -> list[Refusal]:
+        """Return the files that imports did not take, and why, latest first."""
+        return queries.refusals(self._index.connection())
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the index file (empty: nothing)."""
+        return self._index.check()
+
+    def _announce(self, event: InstancesAdded) -> None:
+        self.instances_added.emit(event)
+        self.changed.emit()
+
+    def _ingest_guard(self) -> contextlib.AbstractContextManager[object]:
+        """Let only one thread ingest the spool of this process at a time."""
+        return self._spool.ingesting
+
+    def _recover(self) -> None:
+        for left in self._spool.abandoned():
+            if not left.ready and not left.batches:
+                continue
+            from lightbox.library.ingest import Ingest
+            from lightbox.library.recover import finish_batches, ingest_ready
+
+            ingest = Ingest(self._index, self._store, self._spool)
+            report = ImportReport()
+            finish_batches(self._index, self._store, left.batches, report)
+            ingest_ready(ingest, left.ready, report, self._announce)
