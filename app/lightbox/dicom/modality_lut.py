@@ -71,19 +71,25 @@ class ModalityLut:
 def of(ds: Dataset, frame: int = 0) -> ModalityLut:
     """Return the modality transformation of a frame (0-based); functional groups win over the root."""
     group = frames.functional_group(ds, frame, "PixelValueTransformationSequence")
-    for source in (group, ds):
-        if source is None:
-            continue
-        slope, intercept = values.number(source, "RescaleSlope"), values.number(source, "RescaleIntercept")
-        if slope is not None or intercept is not None:
-            return ModalityLut(slope if slope else 1.0, intercept or 0.0, unit=unit(ds, source))
+    if group is not None:
+        found = _rescale(ds, group)
+        if found is not None:
+            return found
+    # The two exclude each other; a file that has both as a rule adds an identity rescale to a meaningful table.
     item = values.first_item(ds, "ModalityLUTSequence")
     if item is not None:
         table = lookup_table.from_item(item, signed_input=values.integer(ds, "PixelRepresentation") == 1)
         if table is not None:
-            named = values.text(item, "ModalityLUTType")
-            return ModalityLut(table=table, unit=_readable(named))
-    return ModalityLut(unit=unit(ds, None))
+            return ModalityLut(table=table, unit=_readable(values.text(item, "ModalityLUTType")))
+    return _rescale(ds, ds) or ModalityLut(unit=unit(ds, None))
+
+
+def _rescale(ds: Dataset, source: Dataset) -> ModalityLut | None:
+    slope, intercept = values.number(source, "RescaleSlope"), values.number(source, "RescaleIntercept")
+    if slope is None and intercept is None:
+        return None
+    # A slope of 0 would make every pixel equal; it is written by mistake.
+    return ModalityLut(slope or 1.0, intercept or 0.0, unit=unit(ds, source))
 
 
 _PET_UNITS = {"BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "CM2ML": "cm2/ml", "NONE": "", "PROPCPS": "counts/s"}
