@@ -1,0 +1,305 @@
+"""From instance records to frames: geometry from the index where it holds it, from the objects where it does not.
+
+A series of classic single-frame images is sorted without opening a file. Multi-frame and enhanced objects are opened
+once, up to their pixels, for the plane of each frame and the timing of a cine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from lightbox.core.errors import LightboxError, Problem, Severity
+from lightbox.dicom.image_plane import ImagePlane
+from lightbox.library.records import InstanceRecord
+from lightbox.viewer.split_rules import HEADER_KEYWORDS, Candidate
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+OpenObject = Callable[[str], BinaryIO]
+
+ENHANCED_SOP_CLASSES = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.{tail}"
+    for tail in (
+        "2.1",  # Enhanced CT
+        "2.2",  # Legacy Converted Enhanced CT
+        "4.1",  # Enhanced MR
+        "4.3",  # Enhanced MR Color
+        "4.4",  # Legacy Converted Enhanced MR
+        "128.1",  # Legacy Converted Enhanced PET
+        "130",  # Enhanced PET
+        "6.2",  # Enhanced US Volume
+        "12.1.1",  # Enhanced XA
+        "12.2.1",  # Enhanced XRF
+        "13.1.1",  # X-Ray 3D Angiographic
+        "13.1.2",  # X-Ray 3D Craniofacial
+        "13.1.3",  # Breast Tomosynthesis
+        "13.1.4",  # Breast Projection X-Ray, presentation
+        "13.1.5",  # Breast Projection X-Ray, processing
+        "14.1",  # Intravascular OCT, presentation
+        "14.2",  # Intravascular OCT, processing
+        "30",  # Parametric Map
+        "77.1.5.4",  # Ophthalmic Tomography
+    )
+)
+"""SOP classes whose geometry is in functional groups, so that the index does not hold it."""
+
+_UNIT_LENGTH_TOLERANCE = 0.05
+_ORTHOGONAL_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When the frames of a cine are shown (PS3.3 C.7.6.5)."""
+
+    rate_fps: float | None = None
+    frame_times_ms: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class FrameList:
+    """The candidates of a series and what was learned on the way."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    timings: dict[str, Timing] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def collect(instances: list[InstanceRecord], open_object: OpenObject) -> FrameList:
+    """Return one candidate a frame of the given image instances. An object that cannot be opened becomes a problem."""
+    found = FrameList()
+    for record in instances:
+        if record.number_of_frames <= 1 and not _geometry_is_inside(record):
+            plane, problem = plane_of(record)
+            if problem is not None:
+                found.problems.append(problem)
+            found.candidates.append(Candidate(record, 0, plane))
+            continue
+        try:
+            _collect_object(found, record, open_object)
+        except (LightboxError, OSError, EOFError, ValueError) as error:
+            found.problems.append(_unreadable(record, error))
+            found.candidates.extend(
+                Candidate(record, frame, None, unit=record.sop_instance_uid if record.number_of_frames > 1 else "")
+                for frame in range(max(1, record.number_of_frames))
+            )
+    return found
+
+
+def plane_of(record: InstanceRecord) -> tuple[ImagePlane | None, Problem | None]:
+    """Return the plane of a classic image from its record, and a problem when what the header says is impossible."""
+    position, orientation, spacing = record.image_position, record.image_orientation, record.pixel_spacing
+    if position is None or orientation is None or spacing is None or not record.rows or not record.columns:
+        return None, None
+    row, column = orientation[:3], orientation[3:]
+    lengths = math.hypot(*row), math.hypot(*column)
+    finite = all(math.isfinite(value) for value in (*position, *orientation, *spacing))
+    if (
+        not finite
+        or min(spacing) <= 0
+        or any(abs(length - 1.0) > _UNIT_LENGTH_TOLERANCE for length in lengths)
+        or abs(sum(a * b for a, b in zip(row, column))) > _ORTHOGONAL_TOLERANCE
+    ):
+        return None, Problem(
+            Severity.WARNING,
+            "geometry.impossible-plane",
+            "The position of an image in the patient cannot be true and is ignored",
+            where=name_of(record),
+            why="its orientation is not two perpendicular directions or its spacing is not positive",
+        )
+    return (
+        ImagePlane(
+            position=position,
+            row_cosines=(row[0] / lengths[0], row[1] / lengths[0], row[2] / lengths[0]),
+            column_cosines=(column[0] / lengths[1], column[1] / lengths[1], column[2] / lengths[1]),
+            row_spacing=spacing[0],
+            column_spacing=spacing[1],
+            rows=record.rows,
+            columns=record.columns,
+            frame_of_reference_uid=record.frame_of_reference_uid,
+            slice_thickness=record.slice_thickness,
+        ),
+        None,
+    )
+
+
+def name_of(record: InstanceRecord) -> str:
+    """Return what a person calls an image: its number in the series."""
+    return "an image without a number" if record.instance_number is None else f"image {record.instance_number}"
+
+
+def add_headers(candidates: list[Candidate], open_object: OpenObject) -> None:
+    """Read the attributes of `HEADER_KEYWORDS` for candidates that lack them; unreadable objects stay without."""
+    from lightbox.dicom.reading import read_header
+
+    for candidate in candidates:
+        if candidate.header:
+            continue
+        try:
+            with open_object(candidate.record.sop_instance_uid) as file:
+                candidate.header = attributes(read_header(file), candidate.frame_index)
+        except (LightboxError, OSError, EOFError, ValueError):
+            candidate.header = {"unreadable": True}
+
+
+def attributes(ds: Dataset, frame: int) -> dict[str, Hashable]:
+    """Return the attributes of `HEADER_KEYWORDS` for one frame (0-based): its functional groups first, then the top."""
+    from lightbox.dicom import values
+
+    sources: list[Dataset] = []
+    per_frame = values.raw(ds, "PerFrameFunctionalGroupsSequence")
+    if per_frame is not None and frame < len(per_frame):
+        sources.extend(_macros(per_frame[frame]))
+    shared = values.first_item(ds, "SharedFunctionalGroupsSequence")
+    if shared is not None:
+        sources.extend(_macros(shared))
+    sources.append(ds)
+    found: dict[str, Hashable] = {}
+    for keyword in HEADER_KEYWORDS:
+        for name in (keyword, *_OTHER_NAMES.get(keyword, ())):
+            value = next((v for source in sources if (v := values.raw(source, name)) is not None), None)
+            if value is not None:
+                found[keyword] = _hashable(value)
+                break
+    if "DiffusionBValue" not in found:
+        private = _private_b_value(ds)
+        if private is not None:
+            found["DiffusionBValue"] = private
+    rest = _dimension_without_position(ds, frame)
+    if rest:
+        found["DimensionWithoutPosition"] = rest
+    return found
+
+
+_OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "EchoTime": ("EffectiveEchoTime",),
+    "ImageType": ("FrameType",),
+    "InversionTime": ("InversionTimes",),
+    "AcquisitionNumber": ("FrameAcquisitionNumber",),
+    "AcquisitionTime": ("FrameAcquisitionDateTime",),
+}
+_POSITION_POINTERS = frozenset({0x00200032, 0x00209057, 0x00209056})
+"""Image Position (Patient), In-Stack Position Number, Stack ID."""
+
+
+def timing_of(ds: Dataset) -> Timing:
+    """Return the timing of a multi-frame image.
+
+    The rate is the Recommended Display Frame Rate, else the Cine Rate, else what Frame Time or Frame Time Vector give.
+    """
+    from lightbox.dicom import values
+
+    frames = max(1, values.integer(ds, "NumberOfFrames", 1))
+    vector = [step for step in values.numbers(ds, "FrameTimeVector") if step >= 0]
+    frame_time = values.number(ds, "FrameTime")
+    times: tuple[float, ...] = ()
+    if len(vector) == frames and frames > 1:
+        total, moments = 0.0, []
+        for step in vector:
+            total += step
+            moments.append(total - vector[0])
+        times = tuple(moments)
+    elif frame_time is not None and frame_time > 0:
+        times = tuple(frame_time * number for number in range(frames))
+    for keyword in ("RecommendedDisplayFrameRate", "CineRate"):
+        rate = values.number(ds, keyword)
+        if rate is not None and rate > 0:
+            return Timing(rate, times)
+    if len(times) > 1 and times[-1] > 0:
+        return Timing(1000.0 * (len(times) - 1) / times[-1], times)
+    return Timing(None, times)
+
+
+def _geometry_is_inside(record: InstanceRecord) -> bool:
+    return record.image_position is None and record.sop_class_uid in ENHANCED_SOP_CLASSES
+
+
+def _collect_object(found: FrameList, record: InstanceRecord, open_object: OpenObject) -> None:
+    from lightbox.dicom import frames, values
+    from lightbox.dicom.reading import read_header
+
+    with open_object(record.sop_instance_uid) as file:
+        ds = read_header(file)
+    count = frames.number_of_frames(ds)
+    unit = ""
+    if count > 1:
+        # The parts of a concatenation (PS3.3 C.7.6.16.2.2.4) are one object that was cut for transport.
+        unit = values.text(ds, "ConcatenationUID") or record.sop_instance_uid
+        found.timings[unit] = timing_of(ds)
+    enhanced = frames.is_enhanced(ds)
+    for frame in range(count):
+        header = attributes(ds, frame) if enhanced else {}
+        found.candidates.append(Candidate(record, frame, frames.frame_plane(ds, frame), header, unit))
+
+
+def _macros(group: Dataset) -> list[Dataset]:
+    """Return the first items of the sequences of a functional group item, and of the sequences in those."""
+    from lightbox.dicom import values
+
+    found: list[Dataset] = []
+    for element in group:
+        if element.VR == "SQ" and element.keyword:
+            item = values.first_item(group, element.keyword)
+            if item is not None:
+                found.append(item)
+                inner = values.first_item(item, "DiffusionGradientDirectionSequence")
+                if inner is not None:
+                    found.append(inner)
+    return found
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, (list, tuple)) or (hasattr(value, "__iter__") and not isinstance(value, (str, bytes))):
+        return tuple(_hashable(item) for item in value)
+    try:
+        return round(float(value), 6)
+    except (TypeError, ValueError):
+        return str(value).strip()
+
+
+def _private_b_value(ds: Dataset) -> Hashable | None:
+    """Return the b-value from where the makers kept it before it had an attribute: Siemens, Philips, GE."""
+    for group, creator, offset in (
+        (0x0019, "SIEMENS MR HEADER", 0x0C),
+        (0x2001, "Philips Imaging DD 001", 0x03),
+        (0x0043, "GEMS_PARM_01", 0x39),
+    ):
+        try:
+            value = ds.private_block(group, creator)[offset].value
+            first = value[0] if hasattr(value, "__len__") and not isinstance(value, (str, bytes)) else value
+            if isinstance(first, bytes):
+                first = first.decode("ascii")
+            # GE adds a multiple of 10**9 to the value.
+            return round(float(str(first).strip(" \x00")) % 1e9, 3)
+        except (KeyError, IndexError, ValueError):
+            continue
+    return None
+
+
+def _dimension_without_position(ds: Dataset, frame: int) -> tuple[int, ...]:
+    """Return the Dimension Index Values (PS3.3 C.7.6.17) of a frame, less those that say where it is."""
+    from lightbox.dicom import frames, values
+
+    content = frames.functional_group(ds, frame, "FrameContentSequence")
+    pointers = [values.integer(item, "DimensionIndexPointer") for item in values.items(ds, "DimensionIndexSequence")]
+    if content is None or not pointers:
+        return ()
+    indices = values.numbers(content, "DimensionIndexValues")
+    if len(indices) != len(pointers):
+        return ()
+    return tuple(int(index) for index, pointer in zip(indices, pointers) if pointer not in _POSITION_POINTERS)
+
+
+def _unreadable(record: InstanceRecord, error: Exception) -> Problem:
+    why = error.sentence() if isinstance(error, LightboxError) else type(error).__name__
+    return Problem(
+        Severity.ERROR,
+        "object.unreadable",
+        "An image object cannot be read",
+        where=name_of(record),
+        why=why,
+        todo="Retrieve the series again",
+    )
