@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightbox.core import paths
+from lightbox.core.errors import NotFoundError
 from lightbox.core.jobs import JobRunner
 from lightbox.core.settings import Settings
 from lightbox.network.peers import PeerBook
@@ -15,6 +16,7 @@ from lightbox.network.peers import PeerBook
 if TYPE_CHECKING:
     from lightbox.findings.model import ResultSet
     from lightbox.library.library import Library
+    from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
     from lightbox.network.storage_scp import StorageScp
     from lightbox.viewer.display_sets import DisplaySet
@@ -77,11 +79,24 @@ class Workstation:
                 self._scp.stop()
                 self._scp = None
 
+    def study(self, study_uid: str) -> StudyRecord:
+        """Return a study of the library.
+
+        Raises
+        ------
+        NotFoundError
+            The library has no such study.
+        """
+        found = self.library.study(study_uid)
+        if found is None:
+            raise NotFoundError("The library has no such study", where=study_uid, todo="Import or retrieve it first")
+        return found
+
     def display_sets(self, study_uid: str) -> list[DisplaySet]:
         """Return the display sets of a study of the library, in the order in which they are shown."""
         from lightbox.viewer.display_sets import build
 
-        study = self.library.study(study_uid)
+        study = self.study(study_uid)
         series = self.library.series_of(study_uid)
         instances = [item for entry in series for item in self.library.instances_of(entry.series_instance_uid)]
         return build(study, series, instances, self.library.open_object)

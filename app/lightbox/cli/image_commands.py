@@ -72,7 +72,7 @@ def _voi(window: tuple[float, float] | None) -> Voi | None:
     center, width = window
     if width < 1:
         raise UsageError("The window width must be at least 1 (PS3.3 C.11.2.1.2)", where=str(width))
-    return Voi.linear(center, width)
+    return Voi(center=center, width=width)
 
 
 @click.command()
@@ -100,7 +100,7 @@ def volume(context: Context, series: str, output: Path) -> None:
 @pass_context
 def findings(context: Context, study: str, as_json: bool) -> None:
     """List AI results and measurements of STUDY (its Study Instance UID)."""
-    context.workstation.library.study(study)
+    context.workstation.study(study)
     results = context.workstation.results(study)
     shapes = [finding.as_dict() for result in results for finding in result.findings]
     for result in results:

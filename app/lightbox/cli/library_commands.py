@@ -48,7 +48,7 @@ def list_(context: Context, study: str | None, text: str, as_json: bool) -> None
     """List the studies of the library, or the series of one STUDY (its Study Instance UID)."""
     library = context.workstation.library
     if study:
-        library.study(study)
+        context.workstation.study(study)
         shapes = [series_shape(entry) for entry in library.series_of(study)]
         columns = {
             "SeriesNumber": "No.",

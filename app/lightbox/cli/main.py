@@ -21,6 +21,7 @@ COMMANDS = {
     "list": "library_commands:list_",
     "rebuild": "library_commands:rebuild",
     "peers": "network_commands:peers",
+    "identity": "network_commands:identity",
     "echo": "network_commands:echo",
     "find": "network_commands:find",
     "retrieve": "network_commands:retrieve",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 
 import click
 
@@ -77,6 +78,27 @@ def peers_list(context: Context, as_json: bool) -> None:
 def peers_remove(context: Context, name: str) -> None:
     """Remove the peer NAME."""
     context.workstation.peers.remove(name)
+
+
+@click.command()
+@click.option("--ae-title", help="AE title under which this workstation is known.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of our storage SCP (C-MOVE sends there).")
+@json_option
+@pass_context
+def identity(context: Context, ae_title: str | None, port: int | None, as_json: bool) -> None:
+    """Show or change how this workstation presents itself to archives."""
+    found = context.workstation.identity
+    if ae_title is not None or port is not None:
+        found = replace(
+            found,
+            ae_title=found.ae_title if ae_title is None else ae_title,
+            port=found.port if port is None else port,
+        )
+        found.save(context.workstation.settings)
+    if as_json:
+        print_json({"ae_title": found.ae_title, "port": found.port})
+    else:
+        click.echo(f"{found.ae_title} on port {found.port}")
 
 
 @click.command()
