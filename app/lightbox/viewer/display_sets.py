@@ -207,7 +207,7 @@ def _kind(arranged: Arrangement, in_time: bool, timing: Timing, modality: str) -
         return DisplaySetKind.VOLUME
     if len(arranged.frames) == 1:
         return DisplaySetKind.SINGLE
-    timed = timing.rate_fps is not None or bool(timing.frame_times_ms)
+    timed = timing.rate_fps is not None or bool(timing.frame_times_ms) or arranged.one_place
     if in_time and (timed or modality in CINE_MODALITIES):
         return DisplaySetKind.CINE
     return DisplaySetKind.STACK
@@ -228,8 +228,9 @@ def _unsupported(
         kinds.setdefault(record.sop_class_uid, []).append(record)
     found: list[DisplaySet] = []
     for uid, records in kinds.items():
-        what = sop_class_name(uid) or "an object of an unknown kind"
-        count = f"{len(records)} objects" if len(records) > 1 else "This object"
+        named = sop_class_name(uid)
+        what = named if named and named != uid else "its kind is unknown"
+        count = f"These {len(records)} objects" if len(records) > 1 else "This object"
         found.append(
             DisplaySet(
                 uid=f"{series.series_instance_uid}/{before + len(found) + 1}",

@@ -22,11 +22,14 @@ class Arrangement:
         Position of each frame along the normal of the first; None without geometry.
     by_position : bool
         Whether the frames are sorted along their normal.
+    one_place : bool
+        All frames show one place, again and again: a series in time.
     """
 
     frames: Group
     positions_mm: tuple[float | None, ...]
     by_position: bool = False
+    one_place: bool = False
     is_volume: bool = False
     spacing_mm: float | None = None
     tilt_deg: float = 0.0
@@ -62,7 +65,7 @@ def arrange(frames: Group, *, by_geometry: bool = True) -> Arrangement:
         problems = tuple(problem for problem in shape.problems if problem.code in wanted)
         return Arrangement(numbered, (None,) * len(numbered), problems=problems)
     if shape.spacing_mm is None:
-        return Arrangement(numbered, positions)  # one place seen again and again: a series in time
+        return Arrangement(numbered, positions, one_place=True)
     return Arrangement(
         [numbered[index] for index in shape.order],
         shape.positions_mm,

@@ -96,8 +96,8 @@ GROUP_RULES: tuple[Rule, ...] = (
 REPEAT_RULES: tuple[Rule, ...] = (
     Rule("echo", "Split by echo time: {value} ms", key=lambda c: c.record.echo_time),
     Rule("acquisition", "Split by acquisition: {value}", key=lambda c: c.record.acquisition_number),
-    Rule("image-type", "Split by image type: {value}", key=lambda c: "\\".join(c.record.image_type)),
     Rule("slice-thickness", "Split by slice thickness: {value} mm", key=lambda c: c.record.slice_thickness),
+    Rule("image-type", "Split by image type: {value}", key=lambda c: "\\".join(c.record.image_type)),
     Rule("content-time", "Split by time: {value}", key=lambda c: c.record.content_time),
 )
 """Tried, in this order, where positions repeat or spacing is irregular; they read no file."""
