@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from lightbox.library.dataset_walk import (
     EXPLICIT_BIG,
@@ -74,6 +74,23 @@ class Descriptor:
             return os.pread(self.descriptor, count, offset)
         os.lseek(self.descriptor, offset, os.SEEK_SET)
         return os.read(self.descriptor, count)
+
+
+@dataclass(slots=True)
+class FileSource:
+    """An object behind a seekable file, such as the store hands out."""
+
+    file: BinaryIO
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the size."""
+        self.size = self.file.seek(0, os.SEEK_END)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return the bytes at `offset`."""
+        self.file.seek(offset)
+        return self.file.read(count)
 
 
 class NotDicom(Exception):

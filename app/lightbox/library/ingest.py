@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lightbox.library.header import Header
     from lightbox.library.header_scan import ByteSource
     from lightbox.library.index import Index
+    from lightbox.library.links import LinkJournal
     from lightbox.library.spool import Spool
 
 _CHUNK = 1 << 20
@@ -76,9 +77,12 @@ class Ingest:
     ----------
     index, store, spool
         The parts of the library.
+    journal : LinkJournal
+        Where links are noted.
     """
 
-    def __init__(self, index: Index, store: ObjectStore, spool: Spool) -> None:
+    def __init__(self, index: Index, store: ObjectStore, spool: Spool, journal: LinkJournal) -> None:
+        self._journal = journal
         self._index = index
         self._store = store
         self._spool = spool
@@ -107,6 +111,7 @@ class Ingest:
                     note = self._spool.write_batch([key for _, key, _ in moves])
                     unsynced = [path for path, _, _ in moves if path not in outcome.durable]
                     self._store.publish(moves, unsynced=[*unsynced, note, note.parent])
+                self._journal.append((item.link, item.source) for item in outcome.new if item.link is not None)
                 for uid in outcome.replaced:
                     remove_instance(connection, uid)
                 for candidate in outcome.copies:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from psygnal import Signal
 
+from lightbox.core import clock
 from lightbox.core.errors import NotFoundError
 from lightbox.library import queries
-from lightbox.library.index import Index
+from lightbox.library.index import DamagedIndexError, Index
+from lightbox.library.links import LinkJournal
 from lightbox.library.records import (
     Cursor,
     ImportReport,
@@ -30,6 +32,9 @@ from lightbox.library.store import Link, ObjectStore, Shelf
 if TYPE_CHECKING:
     from lightbox.core.jobs import CancelToken
     from lightbox.library.import_ import ProgressListener
+    from lightbox.library.ingest import Ingest
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "library"
 INDEX_NAME = "index.sqlite3"
@@ -52,14 +57,25 @@ class Library:
     def __init__(self, home: Path) -> None:
         root = home / FOLDER
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._root = root
+        self._home = home
         self._store = ObjectStore(root)
         self._spool = Spool(root / "spool")
-        self._index = Index(root / INDEX_NAME)
+        self._journal = LinkJournal(root / "links.jsonl")
+        self._index, lost = _open_index(root)
+        self._index_lost = lost and (self._journal.exists() or next(self._store.keys(), None) is not None)
 
     @classmethod
-    def open(cls, home: Path) -> Library:
+    def open(cls, home: Path, progress: ProgressListener | None = None) -> Library:
         """Open the library of a data folder, made if there is none; takes over what dead processes left.
+
+        An index that is missing or damaged is made again from the stored objects; a damaged file is kept beside it.
+
+        Parameters
+        ----------
+        home : Path
+            The data folder.
+        progress : callable, optional
+            Gets a `Progress` while the index is made again.
 
         Raises
         ------
@@ -67,6 +83,8 @@ class Library:
             The index cannot be opened.
         """
         library = cls(home)
+        if library._index_lost:
+            library.rebuild(progress)
         library._recover()
         return library
 
@@ -111,10 +129,9 @@ class Library:
             It was cancelled; what had been committed stays.
         """
         from lightbox.library.import_ import Importer
-        from lightbox.library.ingest import Ingest
 
         importer = Importer(
-            Ingest(self._index, self._store, self._spool),
+            self._ingest(),
             self._spool,
             link=link,
             progress=progress,
@@ -130,12 +147,44 @@ class Library:
 
     def ingest_spool(self) -> ImportReport:
         """Ingest the objects that were committed to the spool of this process."""
-        from lightbox.library.ingest import Ingest
         from lightbox.library.recover import ingest_ready
 
         report = ImportReport()
-        with self._ingest_guard():
-            ingest_ready(Ingest(self._index, self._store, self._spool), self._spool.ready(), report, self._announce)
+        with self._spool.ingesting:
+            ingest_ready(self._ingest(), self._spool.ready(), report, self._announce)
+        return report
+
+    def import_in_process(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        link: bool = False,
+        progress: ProgressListener | None = None,
+        cancel: CancelToken | None = None,
+        source: str = "file",
+    ) -> ImportReport:
+        """Like `import_paths`, in a child process: call it from a worker thread of a program with a screen."""
+        from lightbox.library.import_process import run_import
+
+        try:
+            return run_import(
+                self._home, paths, link=link, progress=progress, cancel=cancel, added=self._announce, source=source
+            )
+        finally:
+            self._recover()
+
+    def rebuild(self, progress: ProgressListener | None = None, cancel: CancelToken | None = None) -> ImportReport:
+        """Make the index again from the stored objects and the linked files; readers see the old one until it is done.
+
+        Raises
+        ------
+        Cancelled
+            The index stays as it was.
+        """
+        from lightbox.library.rebuild import rebuild
+
+        report = rebuild(self._index, self._store, self._journal, progress, cancel)
+        self.changed.emit()
         return report
 
     def count_studies(self, query: StudyQuery | None = None) -> int:
@@ -249,18 +298,34 @@ class Library:
         self.instances_added.emit(event)
         self.changed.emit()
 
-    def _ingest_guard(self) -> contextlib.AbstractContextManager[object]:
-        """Let only one thread ingest the spool of this process at a time."""
-        return self._spool.ingesting
+    def _ingest(self) -> Ingest:
+        from lightbox.library.ingest import Ingest
+
+        return Ingest(self._index, self._store, self._spool, self._journal)
 
     def _recover(self) -> None:
+        """Take over what dead processes left in their spools."""
         for left in self._spool.abandoned():
             if not left.ready and not left.batches:
                 continue
-            from lightbox.library.ingest import Ingest
             from lightbox.library.recover import finish_batches, ingest_ready
 
-            ingest = Ingest(self._index, self._store, self._spool)
             report = ImportReport()
             finish_batches(self._index, self._store, left.batches, report)
-            ingest_ready(ingest, left.ready, report, self._announce)
+            ingest_ready(self._ingest(), left.ready, report, self._announce)
+
+
+def _open_index(root: Path) -> tuple[Index, bool]:
+    """Open the index; return it and whether it is a new, empty one. A damaged file is moved aside."""
+    path = root / INDEX_NAME
+    missing = not path.exists()
+    try:
+        return Index(path), missing
+    except DamagedIndexError:
+        logger.warning("the index is damaged: it is kept aside and made again")
+    aside = root / f"damaged-{clock.now():%Y%m%d-%H%M%S-%f}"
+    aside.mkdir(mode=0o700)
+    for name in (INDEX_NAME, f"{INDEX_NAME}-wal", f"{INDEX_NAME}-shm"):
+        if (root / name).exists():
+            (root / name).replace(aside / name)
+    return Index(path), True

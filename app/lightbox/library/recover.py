@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightbox.core import clock
-from lightbox.library.header_scan import Descriptor
+from lightbox.library import validate
+from lightbox.library.header_scan import FileSource
 from lightbox.library.index import Index
 from lightbox.library.index_write import IndexWriter, Place
 from lightbox.library.ingest import Candidate, Ingest, Refused, candidate_of_ready, examine
 from lightbox.library.records import ImportReport, InstancesAdded
 from lightbox.library.spool import ReadyFile, read_batch
-from lightbox.library.store import ObjectStore
+from lightbox.library.store import ObjectStore, Shelf
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from lightbox.library.header import Header
+
 _BATCH = 500
+RECOVERED = "recovered"
 
 
 def ingest_ready(
@@ -43,25 +48,60 @@ def ingest_ready(
 
 def finish_batches(index: Index, store: ObjectStore, notes: Sequence[Path], report: ImportReport) -> None:
     """Index the objects that had reached the store when their process died before it could commit."""
-    keys = [key for note in notes for key in read_batch(note)]
+    if not notes:
+        return
+    keys = dict.fromkeys(key for note in notes for key in read_batch(note))
     with index.transaction() as connection:
         writer = IndexWriter(connection, clock.stamp())
         seen: set[str] = set()
         for key in keys:
-            if not store.has(key):
+            if store.has(key, Shelf.QUARANTINE):
+                list_quarantined(connection, store, key)
+            if not store.has(key) or _row(connection, "instance", "object_key", key):
                 continue
-            if connection.execute("SELECT 1 FROM instance WHERE object_key = ?", (key,)).fetchone():
-                continue
-            with store.open(key) as file:
-                size = file.seek(0, 2)
-                header, _ = examine(Descriptor(file.fileno(), size))
+            header, _, size = examine_stored(store, key)
             uid = header.code("SOPInstanceUID") if header is not None else ""
-            taken = connection.execute("SELECT 1 FROM instance WHERE sop_instance_uid = ?", (uid,)).fetchone()
-            if header is None or taken or uid in seen:
+            if header is None or uid in seen or _row(connection, "instance", "sop_instance_uid", uid):
+                store.set_aside(key)
+                list_quarantined(connection, store, key)
+                report.quarantined += 1
                 continue
             seen.add(uid)
-            writer.add(header, Place(size, key, bytes.fromhex(key)), "recovered")
+            writer.add(header, Place(size, key, bytes.fromhex(key)), RECOVERED)
             report.added += 1
         writer.finish()
     for note in notes:
         note.unlink(missing_ok=True)
+
+
+def list_quarantined(connection: sqlite3.Connection, store: ObjectStore, key: str) -> None:
+    """List an object of the quarantine shelf that no entry tells of."""
+    if _row(connection, "quarantine", "object_key", key):
+        return
+    header, problem, size = examine_stored(store, key, Shelf.QUARANTINE)
+    reason = "another object with the same SOP Instance UID and other contents is in the library"
+    code, reason = problem or (validate.CONFLICT, reason)
+    connection.execute(
+        "INSERT INTO quarantine (sop_instance_uid, object_key, size, origin, source, code, reason, added_at)"
+        " VALUES (?, ?, ?, 'quarantine', ?, ?, ?, ?)",
+        (header.code("SOPInstanceUID") if header else "", key, size, RECOVERED, code, reason, clock.stamp()),
+    )
+
+
+def examine_stored(
+    store: ObjectStore, key: str, shelf: Shelf = Shelf.OBJECTS
+) -> tuple[Header | None, tuple[str, str] | None, int]:
+    """Scan a stored object: as `examine`, with its size in bytes.
+
+    Raises
+    ------
+    NotFoundError
+        The store has no such object.
+    """
+    with store.open(key, shelf) as file:
+        source = FileSource(file)
+        return *examine(source), source.size
+
+
+def _row(connection: sqlite3.Connection, table: str, column: str, value: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,)).fetchone() is not None

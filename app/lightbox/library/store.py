@@ -109,8 +109,15 @@ class ObjectStore:
         for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
             yield from sorted(entry.name for entry in folder.iterdir() if "." not in entry.name)
 
+    def stored_at(self, key: str) -> int:
+        """Return when an object was written, nanoseconds since 1970; 0 when it is gone."""
+        try:
+            return self._path(key, Shelf.OBJECTS).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def publish(self, items: Sequence[tuple[Path, str, Shelf]], *, unsynced: Sequence[Path]) -> None:
-        """Move complete files into the store, durably: the files, then the names (PS: files in `unsynced` first).
+        """Move complete files into the store, durably: first the files, then their names.
 
         Parameters
         ----------
@@ -131,6 +138,13 @@ class ObjectStore:
             path.replace(target)
             folders.add(folder)
         durable.sync_all((), folders, anchor=self._root)
+
+    def set_aside(self, key: str) -> None:
+        """Move an object that must not be indexed from the objects to the quarantine."""
+        target = self._path(key, Shelf.QUARANTINE)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path(key, Shelf.OBJECTS).replace(target)
+        durable.sync_all((), (target.parent, self._path(key, Shelf.OBJECTS).parent), anchor=self._root)
 
     def remove(self, key: str, shelf: Shelf = Shelf.OBJECTS) -> None:
         """Remove an object; missing ones are fine."""
