@@ -94,8 +94,7 @@ def _projection_spacing(ds: Dataset, spacing: tuple[float, float], imager: tuple
         return Calibration(
             *spacing, SpacingSource.CALIBRATED, "calibrated", f"{text} ({described})" if described else text
         )
-    text = "Pixel Spacing of a projection image without a calibration: taken as at the detector"
-    return Calibration(*spacing, SpacingSource.DETECTOR, "at detector", text)
+    return _imager_spacing(ds, imager or spacing)
 
 
 def _imager_spacing(ds: Dataset, imager: tuple[float, float]) -> Calibration:
@@ -128,3 +127,59 @@ def aspect_ratio(ds: Dataset, frame: int = 0) -> float:
 def _pair(ds: Dataset, keyword: str) -> tuple[float, float] | None:
     found = values.numbers(ds, keyword)
     return (found[0], found[1]) if len(found) == 2 and min(found) > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class UltrasoundRegion:
+    """One item of Sequence of Ultrasound Regions (PS3.3 C.8.5.5.1.1).
+
+    Attributes
+    ----------
+    left, top, right, bottom : int
+        Columns and rows, 0-based, inclusive.
+    row_mm, column_mm : float or None
+        mm a pixel; None in directions that are no length (time, velocity) or not calibrated.
+    spatial_format : int
+        1 is a 2D image; 2 to 5 are M-mode, spectral, waveform and graphics.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    row_mm: float | None
+    column_mm: float | None
+    spatial_format: int
+
+    def contains(self, column: float, row: float) -> bool:
+        """Whether a pixel position lies in the region."""
+        return self.left <= column <= self.right and self.top <= row <= self.bottom
+
+
+def ultrasound_regions(ds: Dataset) -> tuple[UltrasoundRegion, ...]:
+    """Return the calibrated regions of an ultrasound image; empty when there are none."""
+    found: list[UltrasoundRegion] = []
+    for item in values.items(ds, "SequenceOfUltrasoundRegions"):
+        bounds = [values.number(item, f"RegionLocation{name}") for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
+        if any(bound is None for bound in bounds):
+            continue
+        left, top, right, bottom = (int(bound) for bound in bounds if bound is not None)
+        found.append(
+            UltrasoundRegion(
+                left,
+                top,
+                right,
+                bottom,
+                row_mm=_region_mm(item, "Y"),
+                column_mm=_region_mm(item, "X"),
+                spatial_format=values.integer(item, "RegionSpatialFormat"),
+            )
+        )
+    return tuple(found)
+
+
+def _region_mm(item: Dataset, axis: str) -> float | None:
+    if values.integer(item, f"PhysicalUnits{axis}Direction") != 3:  # 3 is cm
+        return None
+    delta = values.number(item, f"PhysicalDelta{axis}")
+    return abs(delta) * 10 if delta else None

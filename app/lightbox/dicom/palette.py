@@ -42,8 +42,7 @@ class Palette:
 def of(ds: Dataset) -> Palette | None:
     """Return the palette of an image, or None when it has none that is complete."""
     signed = values.integer(ds, "PixelRepresentation") == 1
-    channels: list[NDArray[np.uint8]] = []
-    firsts: list[int] = []
+    tables: list[lookup_table.LookupTable] = []
     for name in _NAMES:
         descriptor = values.numbers(ds, f"{name}PaletteColorLookupTableDescriptor")
         if len(descriptor) < 3:
@@ -62,21 +61,16 @@ def of(ds: Dataset) -> Palette | None:
         table = lookup_table.build(count, first, bits, data)
         if table is None:
             return None
-        channels.append(_to_8_bit(table))
-        firsts.append(first)
-    length = max(len(channel) for channel in channels)
-    padded = [np.pad(channel, (0, length - len(channel)), mode="edge") for channel in channels]
-    return Palette(firsts[0], np.stack(padded, axis=1))
-
-
-def _to_8_bit(table: lookup_table.LookupTable) -> NDArray[np.uint8]:
-    entries = table.entries
-    if table.bits <= 8 or (int(entries.max()) <= 255 and table.bits < 16):
-        return entries.astype(np.uint8)
-    if table.bits == 16 and 0 < int(entries.max()) <= 255:
-        # Many writers say 16 bits and store 8 of them.
-        return entries.astype(np.uint8)
-    return (entries.astype(np.uint32) >> (table.bits - 8)).astype(np.uint8)
+        tables.append(table)
+    # Many writers declare 16 bits and store 8: told by all three channels together, one alone may just be dark.
+    brightest = max(int(table.entries.max()) for table in tables)
+    shift = 0 if brightest <= 255 else max(table.bits for table in tables) - 8
+    length = max(table.entries.size for table in tables)
+    channels = [
+        np.pad((table.entries >> shift).astype(np.uint8), (0, length - table.entries.size), mode="edge")
+        for table in tables
+    ]
+    return Palette(tables[0].first, np.stack(channels, axis=1))
 
 
 def expand_segments(data: bytes, bits: int, count: int) -> bytes:

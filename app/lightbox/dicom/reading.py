@@ -109,8 +109,8 @@ def read_dataset(fileobj: BinaryIO) -> Dataset:
     NotDicomError
         The bytes are not DICOM.
     """
-    meta, body, implicit, little = _open(fileobj)
-    return _elements(body, meta, implicit, little, stop=False)
+    meta, body, implicit, little, has_meta = _open(fileobj)
+    return _elements(body, meta, implicit, little, has_meta=has_meta, stop=False)
 
 
 def read_part10(fileobj: BinaryIO) -> Part10:
@@ -121,8 +121,8 @@ def read_part10(fileobj: BinaryIO) -> Part10:
     NotDicomError
         The bytes are not DICOM.
     """
-    meta, body, implicit, little = _open(fileobj)
-    dataset = _elements(body, meta, implicit, little, stop=True)
+    meta, body, implicit, little, has_meta = _open(fileobj)
+    dataset = _elements(body, meta, implicit, little, has_meta=has_meta, stop=True)
     return Part10(dataset, body, _locate_pixels(body, implicit, little), little)
 
 
@@ -130,8 +130,12 @@ def _not_dicom(why: str) -> NotDicomError:
     return NotDicomError("This is not a DICOM file", why=why)
 
 
-def _open(fileobj: BinaryIO) -> tuple[FileMetaDataset, BinaryIO, bool, bool]:
-    """Read the File Meta Information and return it with the body positioned at the data set, and its encoding."""
+def _open(fileobj: BinaryIO) -> tuple[FileMetaDataset, BinaryIO, bool, bool, bool]:
+    """Read the File Meta Information.
+
+    Returns it, the body positioned at the data set, implicit VR, little endian, and whether the file has File Meta
+    Information at all.
+    """
     fileobj.seek(0)
     start = fileobj.read(132)
     if len(start) < 8:
@@ -154,16 +158,18 @@ def _open(fileobj: BinaryIO) -> tuple[FileMetaDataset, BinaryIO, bool, bool]:
         logger.debug("transfer syntax unreadable")
     position = fileobj.tell()
     if syntax == DeflatedExplicitVRLittleEndian:
-        body, position = _inflate(fileobj), 0
-        return meta, body, False, True
+        return meta, _inflate(fileobj), False, True, True
     head = fileobj.read(8)
     fileobj.seek(position)
     implicit, little = _encoding(head, syntax)
+    if not len(meta) and not _begins_like_a_data_set(head, little):
+        raise _not_dicom("it has neither a DICOM prefix nor DICOM attributes at its beginning")
+    has_meta = len(meta) > 0
     if not syntax:
         meta.TransferSyntaxUID = (
             ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         )
-    return meta, fileobj, implicit, little
+    return meta, fileobj, implicit, little, has_meta
 
 
 def _group(fileobj: BinaryIO) -> int:
@@ -202,7 +208,17 @@ def _encoding(head: bytes, syntax: str) -> tuple[bool, bool]:
     return not explicit, little
 
 
-def _elements(body: BinaryIO, meta: FileMetaDataset, implicit: bool, little: bool, *, stop: bool) -> Dataset:
+def _begins_like_a_data_set(head: bytes, little: bool) -> bool:
+    """Whether the first tag can be the first of a data set without File Meta Information."""
+    if len(head) < 8:
+        return False
+    group, element = struct.unpack(("<" if little else ">") + "HH", head[:4])
+    return group in _USUAL_GROUPS or (group == 0 and element == 0)
+
+
+def _elements(
+    body: BinaryIO, meta: FileMetaDataset, implicit: bool, little: bool, *, has_meta: bool, stop: bool
+) -> Dataset:
     """Read the data set proper."""
 
     def at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
@@ -212,7 +228,7 @@ def _elements(body: BinaryIO, meta: FileMetaDataset, implicit: bool, little: boo
         dataset = read_elements(body, implicit, little, stop_when=at_pixels if stop else None)
     except Exception as error:
         raise _not_dicom(f"its elements cannot be read ({type(error).__name__})") from error
-    if not _plausible(dataset, bool(len(meta))):
+    if not _plausible(dataset, has_meta):
         raise _not_dicom("no DICOM attributes were found in it")
     dataset.set_original_encoding(implicit, little, dataset._character_set)
     dataset.file_meta = meta
@@ -221,7 +237,7 @@ def _elements(body: BinaryIO, meta: FileMetaDataset, implicit: bool, little: boo
 
 def _plausible(dataset: Dataset, has_meta: bool) -> bool:
     """Whether what was read looks like DICOM rather than any bytes taken for elements."""
-    if not len(dataset):
+    if has_meta or not len(dataset):
         return has_meta
     tags = list(dataset.keys())
     known = sum(1 for tag in tags if tag.group in _USUAL_GROUPS)

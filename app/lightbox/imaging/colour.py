@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightbox.core.errors import LightboxError
-from lightbox.dicom import palette
+from lightbox.dicom import palette, values
 from lightbox.dicom import photometric as pi
 
 if TYPE_CHECKING:
@@ -48,6 +48,25 @@ def to_rgb(stored: NDArray[Any], photometric: str, ds: Dataset) -> NDArray[np.ui
     if photometric in (pi.YBR_PARTIAL_422, pi.YBR_PARTIAL_420):
         return ybr_partial_to_rgb(samples)
     raise ColourError("The colours cannot be shown", why=f"the colour space {photometric!r} is unknown")
+
+
+def add_supplemental(grey: NDArray[np.uint8], stored: NDArray[Any], ds: Dataset) -> NDArray[np.uint8]:
+    """Return RGB where a supplemental palette colours some stored values (PS3.3 C.7.6.19), else `grey` as it is.
+
+    Stored values from the first one mapped on get their palette colour, smaller ones stay grey.
+    """
+    if values.text(ds, "PixelPresentation").upper() not in ("COLOR", "MIXED"):
+        return grey
+    try:
+        found = palette.of(ds)
+    except ValueError as error:
+        raise ColourError("The colours cannot be shown", why=f"the palette is damaged: {error}") from error
+    if found is None:
+        return grey
+    out = np.repeat(grey[..., None], 3, axis=-1)
+    coloured = stored >= found.first
+    out[coloured] = found.apply(stored[coloured])
+    return out
 
 
 def _from_palette(stored: NDArray[Any], ds: Dataset) -> NDArray[np.uint8]:

@@ -51,7 +51,8 @@ def render(image: ImageObject, frame: int = 0, voi: Voi | None = None, *, invert
     if image.is_grey:
         chain = GreyChain.of(image, frame)
         chosen = voi if voi is not None else chain.default_voi(decoded.values)
-        return Picture(chain.display(decoded.values, chosen, invert=invert), chosen)
+        grey = chain.display(decoded.values, chosen, invert=invert)
+        return Picture(colour.add_supplemental(grey, decoded.values, image.dataset), chosen)
     pixels = colour.to_rgb(decoded.values, decoded.photometric, image.dataset)
     return Picture(255 - pixels if invert else pixels, None)
 
