@@ -142,7 +142,7 @@ class DetailPane(QFrame):
         record = chosen.record
 
         def here(job: Job[Details]) -> Details:
-            study = library.study(record.study_instance_uid)
+            study = library.study(record.study_instance_uid) or record
             same = library.studies_of_patient(study.patient_id, study.issuer_of_patient_id) if study.patient_id else []
             priors = [entry for entry in same if entry.study_instance_uid != study.study_instance_uid]
             priors.sort(key=lambda entry: (entry.study_date, entry.study_time), reverse=True)

@@ -60,7 +60,7 @@ def remote_keys(query: StudyQuery) -> list[dict[str, str]]:
     C-FIND matches single attributes, so the first word typed is asked as patient's name, patient ID, accession number
     and study description; the other words are then looked for in the replies (see `study_row.fits`).
     """
-    base: dict[str, str] = {keyword: "" for keyword in RETURN_KEYS}
+    base: dict[str, str] = {**dict.fromkeys(RETURN_KEYS, "")}
     base["StudyDate"] = date_range(query.study_date_from, query.study_date_to)
     if query.modalities:
         base["ModalitiesInStudy"] = "\\".join(query.modalities)

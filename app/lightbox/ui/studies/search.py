@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lightbox.core.errors import Cancelled, NotFoundError
+from lightbox.core.errors import Cancelled
 from lightbox.core.jobs import Job, JobRunner
-from lightbox.library.records import StudyQuery
+from lightbox.library.records import Cursor, StudyPage, StudyQuery
 from lightbox.network.peers import Peer
 from lightbox.ui import words
 from lightbox.ui.bridge import Bridge
@@ -42,7 +43,7 @@ class Source:
     rows: dict[str, StudyRow] = field(default_factory=dict)
     truncated: bool = False
     error: str = ""
-    job: Job[object] | None = None
+    job: Job[Any] | None = None
     generation: int = 0
 
 
@@ -65,7 +66,7 @@ class StudySearch(QObject):
         self.total: int | None = None
         self.loaded = False
         self._local: list[StudyRow] = []
-        self._next: object = None
+        self._next: Cursor | None = None
         self._generation = 0
         self._open = False
         self._local_pause = QTimer(self, singleShot=True, interval=LOCAL_PAUSE_MS)
@@ -119,11 +120,11 @@ class StudySearch(QObject):
                 self.total = total
                 self.rows_changed.emit()
 
-        def arrived(page: object) -> None:
+        def arrived(page: StudyPage) -> None:
             if generation != self._generation:
                 return
-            self._local = [StudyRow(record, here=True) for record in page.rows]  # type: ignore[attr-defined]
-            self._next = page.next  # type: ignore[attr-defined]
+            self._local = [StudyRow(record, here=True) for record in page.rows]
+            self._next = page.next
             self.loaded = True
             if self._next is None:
                 self.total = len(self._local)
@@ -148,11 +149,11 @@ class StudySearch(QObject):
         generation, after, query = self._generation, self._next, self.query
         library = self._workstation.library
 
-        def arrived(page: object) -> None:
+        def arrived(page: StudyPage) -> None:
             if generation != self._generation:
                 return
-            self._local.extend(StudyRow(record, here=True) for record in page.rows)  # type: ignore[attr-defined]
-            self._next = page.next  # type: ignore[attr-defined]
+            self._local.extend(StudyRow(record, here=True) for record in page.rows)
+            self._next = page.next
             self.rows_changed.emit()
 
         self._bridge.run(
@@ -236,10 +237,9 @@ class StudySearch(QObject):
                             found[row.uid] = row
                     truncated |= number >= LIMIT
             for uid, row in found.items():
-                try:
-                    found[uid] = StudyRow(workstation.library.study(uid), True, row.announced)
-                except NotFoundError:
-                    continue
+                kept = workstation.library.study(uid)
+                if kept is not None:
+                    found[uid] = StudyRow(kept, True, row.announced)
             return found, truncated
 
         def answered(result: object) -> None:

@@ -23,7 +23,7 @@ def series_at(workstation: Workstation, peer: Peer, study_uid: str, job: Job[Any
     """Ask `peer` for the series of a study."""
     from lightbox.network.find import find
 
-    keys = {**{keyword: "" for keyword in RETURN_KEYS}, "StudyInstanceUID": study_uid}
+    keys = {**dict.fromkeys(RETURN_KEYS, ""), "StudyInstanceUID": study_uid}
     found = []
     for reply in find(peer, workstation.identity, "series", keys, cancel=job.token):
         number, images = reply.get("SeriesNumber", ""), reply.get("NumberOfSeriesRelatedInstances", "")

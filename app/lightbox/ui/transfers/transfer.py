@@ -6,6 +6,7 @@ import itertools
 import time
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from lightbox.core.jobs import Job
 from lightbox.ui import words
@@ -55,7 +56,7 @@ class Transfer:
     message: str = ""
     failures: list[Failure] = field(default_factory=list)
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    job: Job[object] | None = None
+    job: Job[Any] | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     started: float = field(default_factory=time.monotonic)
 

@@ -1,0 +1,389 @@
+"""The window: the rail of places, the place itself, notices above it and the status line below."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from lightbox.core.errors import LightboxError
+from lightbox.core.jobs import Job, JobRunner
+from lightbox.library.records import InstancesAdded, StudyRecord
+from lightbox.network.peers import Peer
+from lightbox.ui import actions, icons, window_place, words
+from lightbox.ui.bridge import Bridge
+from lightbox.ui.command_palette import CommandPalette
+from lightbox.ui.notices import Notices
+from lightbox.ui.rail import Rail
+from lightbox.ui.receiver_control import ReceiverControl
+from lightbox.ui.shortcuts_overview import ShortcutsOverview
+from lightbox.ui.status_line import StatusLine
+from lightbox.ui.studies.studies_page import StudiesPage
+from lightbox.ui.studies.study_row import StudyRow
+from lightbox.ui.transfers.center import TransferCenter
+from lightbox.ui.transfers.transfer import Kind, State, Transfer
+from lightbox.ui.transfers.transfers_page import TransfersPage
+from lightbox.workstation import Workstation
+
+logger = logging.getLogger(__name__)
+
+
+class MainWindow(QMainWindow):
+    """Everything on screen for one `Workstation`."""
+
+    library_opened = Signal()
+
+    def __init__(self, workstation: Workstation, *, on_open: str | None = None) -> None:
+        super().__init__()
+        self.workstation = workstation
+        self.setWindowTitle("Lightbox")
+        self.setMinimumSize(960, 600)
+        self.setAcceptDrops(True)
+        self.bridge = Bridge(self)
+        self.browse_jobs = JobRunner(workers=2, name="browse")
+        self.network_jobs = JobRunner(workers=4, name="ask")
+        self.center = TransferCenter(workstation, self.bridge)
+        self._open_first = on_open
+        self._opening = ""
+        self._close_asked = False
+        self._viewer: Any = None
+        self._settings_page: Any = None
+        self._export_page: Any = None
+        self._build()
+        self._make_actions()
+        self.palette_sheet = CommandPalette(self)
+        self.overview_sheet = ShortcutsOverview(self)
+        window_place.restore(self, workstation.settings)
+        self.go("studies")
+        self.studies.table.setFocus()
+
+    # --- parts
+
+    def _build(self) -> None:
+        holder = QWidget()
+        holder.setObjectName("window")
+        self.setCentralWidget(holder)
+        outer = QVBoxLayout(holder)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        self.rail = Rail()
+        self.places = QStackedWidget()
+        self.places.setObjectName("places")
+        self.notices = Notices()
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(0)
+        right.addWidget(self.notices)
+        right.addWidget(self.places, 1)
+        middle = QHBoxLayout()
+        middle.setContentsMargins(0, 0, 0, 0)
+        middle.setSpacing(0)
+        middle.addWidget(self.rail)
+        middle.addLayout(right, 1)
+        outer.addLayout(middle, 1)
+        self.status = StatusLine(self.center)
+        outer.addWidget(self.status)
+        self.receiver = ReceiverControl(self.workstation, self.bridge, self.network_jobs, self.center)
+        self.receiver.told.connect(self.status.show_receiver)
+
+        self.studies = StudiesPage(self.workstation, self.bridge, self.browse_jobs, self.network_jobs)
+        self.transfers = TransfersPage(self.center)
+        self.places.addWidget(self.studies)
+        self.places.addWidget(self.transfers)
+        self._pages: dict[str, Callable[[], QWidget]] = {
+            "studies": lambda: self.studies,
+            "viewer": self._viewer_page,
+            "transfers": lambda: self.transfers,
+            "export": self._export,
+            "settings": self._settings,
+        }
+        for number, (place, text) in enumerate(
+            (("studies", "Studies"), ("viewer", "Viewer"), ("transfers", "Transfers"), ("export", "Export")), start=1
+        ):
+            self.rail.add(place, text, f"Ctrl+{number}")
+        self.rail.add("settings", "Settings", "Ctrl+,", bottom=True)
+        self.rail.chosen.connect(self.go)
+        self.studies.open_wanted.connect(self.open_row)
+        self.studies.retrieve_wanted.connect(self._retrieve)
+        self.studies.import_wanted.connect(self.import_paths)
+        self.studies.deidentify_wanted.connect(self._deidentify)
+        self.studies.archive_wanted.connect(self._add_archive)
+        self.studies.failed.connect(lambda text: self.notices.show_notice("critical", text))
+        self.transfers.open_wanted.connect(self.open_study)
+        self.transfers.again_wanted.connect(self._retrieve_again)
+        self.status.transfer_wanted.connect(self._show_transfer)
+        self.center.ended.connect(self._transfer_ended)
+        self._drop = QFrame(self)
+        self._drop.setObjectName("drop")
+        said = QLabel("Drop to import")
+        said.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        said.setProperty("role", "large")
+        QVBoxLayout(self._drop).addWidget(said)
+        self._drop.hide()
+
+    def _make_actions(self) -> None:
+        def add(group: str, text: str, callback: Callable[[], object], keys: str | tuple[str, ...]) -> None:
+            actions.add(self, group, text, callback, keys, everywhere=True)
+
+        for number, place in enumerate(("studies", "viewer", "transfers", "export"), start=1):
+            add("Places", place.capitalize(), lambda place=place: self.go(place), f"Ctrl+{number}")
+        add("Places", "Settings", lambda: self.go("settings"), "Ctrl+,")
+        add("Window", "Find a command", self.open_palette, "Ctrl+K")
+        add("Window", "Keyboard overview", self.open_overview, ("F1", "?"))
+        add("Window", "Full screen", self._full_screen, "F11")
+        add("Window", "Quit", self.close, "Ctrl+Q")
+
+    def _full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    # --- start
+
+    def start(self) -> None:
+        """Open what the window needs, once it is on screen."""
+        icons.load()
+        self.rail.paint_icons()
+        self.studies.paint_icons()
+        self._open_library()
+
+    def _open_library(self) -> None:
+        def opened(_library: object) -> None:
+            self.studies.start()
+            self.workstation.library.instances_added.connect(self.bridge.slot(self._instances_added))
+            self.receiver.start_if_wanted()
+            self.library_opened.emit()
+            if self._open_first:
+                self.open_study(self._open_first)
+            QTimer.singleShot(600, self._warm_up)
+
+        def failed(error: Exception) -> None:
+            self.studies.show_failure(words.error(error))
+
+        self.bridge.run(self.browse_jobs, "open the library", lambda job: self.workstation.library, opened, failed)
+
+    def _warm_up(self) -> None:
+        """Import behind the screen what the first image will need."""
+
+        def work(job: Job[None]) -> None:
+            import lightbox.imaging.image_object
+            import lightbox.imaging.picture  # noqa: F401
+
+        self.bridge.run(self.browse_jobs, "warm up", work, lambda _nothing: None)
+        self.measure_library()
+
+    def measure_library(self) -> None:
+        """Find out how much room the library takes."""
+        self.status.measure_library(self.bridge, self.browse_jobs, lambda job: _size_of(self.workstation.home))
+
+    # --- places
+
+    def go(self, place: str) -> None:
+        """Show a place."""
+        try:
+            page = self._pages[place]()
+        except LightboxError as error:
+            self.notices.show_notice("critical", words.error(error))
+            return
+        self.rail.show_place(place)
+        self.places.setCurrentWidget(page)
+        if place != "viewer":
+            self.status.show_message("")
+
+    def _viewer_page(self) -> Any:
+        if self._viewer is None:
+            from lightbox.ui.viewer.viewer_page import ViewerPage
+
+            self._viewer = ViewerPage(self.workstation)
+            self._viewer.status_changed.connect(self.status.show_message)
+            self.places.addWidget(self._viewer)
+        return self._viewer
+
+    def _settings(self) -> Any:
+        if self._settings_page is None:
+            from lightbox.ui.settings.settings_page import SettingsPage
+
+            page = SettingsPage(self.workstation, self.bridge, self.network_jobs)
+            page.peers_changed.connect(self.studies.peers_changed)
+            page.own.receive_wanted.connect(self.receiver.set_wanted)
+            page.own.changed.connect(self.receiver.restart)
+            self.receiver.told.connect(lambda text, on, failed: page.own.show_state(text, failed=failed))
+            self.receiver.tell()
+            self._settings_page = page
+            self.places.addWidget(page)
+        return self._settings_page
+
+    def _export(self) -> Any:
+        if self._export_page is None:
+            from lightbox.ui.export.export_page import ExportPage
+
+            page = ExportPage(self.workstation, self.bridge, self.browse_jobs)
+            page.studies_wanted.connect(lambda: self.go("studies"))
+            self._export_page = page
+            self.places.addWidget(page)
+        return self._export_page
+
+    def _add_archive(self) -> None:
+        self.go("settings")
+        self._settings().add_archive()
+
+    def open_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_sheet.open_with(self._all_actions())
+
+    def open_overview(self) -> None:
+        """Open the overview of the keys."""
+        self.overview_sheet.open_with(self._all_actions())
+
+    def _all_actions(self) -> list[Any]:
+        found = list(self.actions())
+        found += actions.listed(self.studies, self.transfers, self._viewer, self._settings_page, self._export_page)
+        return list(dict.fromkeys(found))
+
+    # --- studies
+
+    def open_study(self, study_uid: str, series_uid: str = "") -> None:
+        """Show a study of the library in the viewer."""
+        self._opening = ""
+        self.go("viewer")
+        if self._viewer is not None:
+            try:
+                self._viewer.open_study(study_uid)
+            except LightboxError as error:
+                self.notices.show_notice("critical", words.error(error))
+
+    def open_row(self, row: StudyRow, series_uid: str = "") -> None:
+        """Open a study; what is only at an archive is retrieved, and opened as soon as something is there."""
+        if row.here:
+            self.open_study(row.uid, series_uid)
+            return
+        peer = self.studies.search.peer_of(row)
+        if peer is None:
+            self.notices.show_notice("warn", "This study is neither on this workstation nor at a known archive.")
+            return
+        self._opening = row.uid
+        self.center.retrieve(peer, row.uid, _title(row.record), row.expected)
+
+    def _retrieve(self, wanted: list[tuple[Peer, StudyRow]]) -> None:
+        for peer, row in wanted:
+            self.center.retrieve(peer, row.uid, _title(row.record), row.expected)
+
+    def _retrieve_again(self, transfer: Transfer) -> None:
+        name = transfer.partner.split(" · ")[0]
+        try:
+            peer = self.workstation.peers.get(name)
+        except LightboxError as error:
+            self.notices.show_notice("warn", words.error(error))
+            return
+        self.center.retrieve(peer, transfer.study_uid, transfer.title, transfer.total)
+
+    def import_paths(self, paths: list[Path]) -> None:
+        """Import files and folders."""
+        self.center.import_paths(paths)
+
+    def _instances_added(self, event: InstancesAdded) -> None:
+        if self._opening and self._opening in event.study_uids:
+            self.open_study(self._opening)
+
+    def _deidentify(self, studies: list[StudyRecord]) -> None:
+        self.go("export")
+        self._export().choose_studies(studies)
+
+    # --- transfers
+
+    def _show_transfer(self, transfer: Transfer) -> None:
+        self.go("transfers")
+        self.transfers.show_transfer(transfer)
+
+    def _transfer_ended(self, transfer: Transfer) -> None:
+        show = lambda: self._show_transfer(transfer)  # noqa: E731
+        if transfer.kind is Kind.RETRIEVE and transfer.study_uid == self._opening:
+            self._opening = ""
+            if transfer.done and transfer.state in (State.DONE, State.PARTIAL):
+                self.open_study(transfer.study_uid)
+        if transfer.state is State.FAILED:
+            text = f"{transfer.kind.value} of {transfer.title}: {transfer.message or transfer.amount()}"
+            self.notices.show_notice("critical", text, "Details", show)
+        elif transfer.state is State.PARTIAL:
+            text = f"{transfer.kind.value} of {transfer.title}: {transfer.amount()}"
+            if transfer.message:
+                text += f" · {transfer.message}"
+            self.notices.show_notice("warn", text, "why?", show)
+        elif transfer.kind is Kind.IMPORT and transfer.state is State.DONE:
+            self.notices.show_notice("ok", f"Imported {transfer.title}: {transfer.message or transfer.amount()}")
+        if not self.center.running():
+            self.studies.search.refresh()
+            self.measure_library()
+
+    # --- dropping files
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+            self._drop.setGeometry(self.rect().adjusted(24, 24, -24, -24))
+            self._drop.show()
+            self._drop.raise_()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """They went elsewhere."""
+        self._drop.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Import what was dropped."""
+        self._drop.hide()
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.import_paths(paths)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Follow the size."""
+        super().resizeEvent(event)
+        if self._drop.isVisible():
+            self._drop.setGeometry(self.rect().adjusted(24, 24, -24, -24))
+
+    # --- end
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Leave; while something is transferred, only when asked twice."""
+        running = self.center.running()
+        if running and not self._close_asked:
+            self._close_asked = True
+            event.ignore()
+            what = words.plural(len(running), "transfer is", "transfers are")
+            self.notices.show_notice("warn", f"{what} still running. What has come is kept.", "Quit anyway", self.close)
+            return
+        window_place.remember(self, self.workstation.settings)
+        if self._viewer is not None:
+            self._viewer.close()
+        self.bridge.close()
+        self.center.close()
+        self.browse_jobs.close(1.0)
+        self.network_jobs.close(1.0)
+        super().closeEvent(event)
+
+
+def _title(record: StudyRecord) -> str:
+    pieces = [words.name(record.patient_name), ", ".join(record.modalities_in_study), record.study_description]
+    return " ".join(piece for piece in pieces if piece) or "a study"
+
+
+def _size_of(folder: Path) -> int:
+    """Return the bytes in `folder`."""
+    import os
+
+    total = 0
+    for root, _folders, files in os.walk(folder):
+        for name in files:
+            try:
+                total += Path(root, name).lstat().st_size
+            except OSError:
+                continue  # it went away meanwhile
+    return total

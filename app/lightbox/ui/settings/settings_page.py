@@ -1,0 +1,173 @@
+"""The Settings place."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from lightbox import __version__
+from lightbox.core.errors import LightboxError
+from lightbox.core.jobs import JobRunner
+from lightbox.network.peers import Peer
+from lightbox.ui import actions, theme, words
+from lightbox.ui.bridge import Bridge
+from lightbox.ui.settings.peer_form import PeerForm
+from lightbox.ui.settings.workstation_card import WorkstationCard
+from lightbox.ui.widgets import ElidedLabel, button, card, clear, label, panel, row
+from lightbox.workstation import Workstation
+
+_WIDTH = 860
+
+
+class PeerLine(QWidget):
+    """One archive in the list."""
+
+    edit_wanted = Signal(object)
+    remove_wanted = Signal(object)
+    test_wanted = Signal(object)
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__()
+        self.peer = peer
+        name = ElidedLabel(peer.name, "text-strong")
+        name.setFixedWidth(200)
+        address = ElidedLabel(f"{peer.ae_title} · {peer.host}:{peer.port}", "text-secondary")
+        test = button("Test", on_click=lambda: self.test_wanted.emit(peer))
+        edit = button("Change", on_click=lambda: self.edit_wanted.emit(peer))
+        self.remove = button("Remove", "danger", on_click=self._remove)
+        for made, what in ((test, "Test"), (edit, "Change"), (self.remove, "Remove")):
+            made.setAccessibleName(f"{what} {peer.name}")
+        self._sure = False
+        self.setLayout(row(name, address, test, edit, self.remove, margins=(0, 3, 0, 3)))
+
+    def _remove(self) -> None:
+        if self._sure:
+            self.remove_wanted.emit(self.peer)
+        else:
+            self._sure = True
+            self.remove.setText("Really remove?")
+
+
+class SettingsPage(QWidget):
+    """Archives, this workstation, its data, about."""
+
+    peers_changed = Signal()
+
+    def __init__(self, workstation: Workstation, bridge: Bridge, network: JobRunner) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self._workstation = workstation
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        bar = panel("bar")
+        bar.setFixedHeight(48)
+        bar.setLayout(row(label("Settings", "title"), None, margins=(16, 0, 16, 0)))
+        outer.addWidget(bar)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(24, 20, 24, 24)
+        column.setSpacing(10)
+        self.add_action = actions.add(self, "Settings", "Add an archive…", self.add_archive, "Ctrl+Shift+N")
+        add = button("Add an archive…", tip=f"{self.add_action.text()}  (Ctrl+Shift+N)", on_click=self.add_archive)
+        head = QWidget()
+        head.setLayout(row(label("Archives", "heading"), None, add))
+        self._list_card, self._list = card()
+        self.form = PeerForm(workstation, bridge, network)
+        self.form.hide()
+        self.form.saved.connect(self._saved)
+        self.form.cancelled.connect(self.form.hide)
+        self.own = WorkstationCard(workstation)
+        data, data_column = card()
+        home = ElidedLabel(str(workstation.home), "text")
+        home.setFont(theme.mono_font())
+        data_column.setContentsMargins(16, 14, 16, 14)
+        open_folder = button(
+            "Show folder", on_click=lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(workstation.home)))
+        )
+        data_column.addLayout(row(label("Data folder", "secondary"), 12, home, open_folder))
+        data_column.addWidget(
+            label(
+                "Images, index, settings and logs. The index can always be rebuilt from the images.",
+                "small",
+                wrap=True,
+            )
+        )
+        about, about_column = card()
+        about_column.setContentsMargins(16, 14, 16, 14)
+        about_column.addWidget(label(f"Lightbox {__version__}", "title"))
+        about_column.addWidget(
+            label("Free software under the Apache License 2.0. Not a certified medical device.", "secondary", wrap=True)
+        )
+        for widget in (
+            head,
+            self._list_card,
+            self.form,
+            label("This workstation", "heading"),
+            self.own,
+            label("Data", "heading"),
+            data,
+            label("About", "heading"),
+            about,
+        ):
+            widget.setMaximumWidth(_WIDTH)
+            column.addWidget(widget)
+        column.addStretch(1)
+        scroll.setWidget(inner)
+        outer.addWidget(scroll, 1)
+        self.lines: dict[str, PeerLine] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """List the archives anew."""
+        clear(self._list)
+        self.lines = {}
+        peers = self._workstation.peers.all()
+        if not peers:
+            self._list.addWidget(
+                label(
+                    "None yet. Add the archive (PACS) you work with to search it and retrieve from it.",
+                    "secondary",
+                    wrap=True,
+                )
+            )
+        for peer in peers:
+            entry = PeerLine(peer)
+            entry.edit_wanted.connect(self._edit)
+            entry.test_wanted.connect(self._test)
+            entry.remove_wanted.connect(self._remove)
+            self.lines[peer.name] = entry
+            self._list.addWidget(entry)
+
+    def add_archive(self) -> None:
+        """Open the empty form."""
+        self.form.show()
+        self.form.edit(None)
+
+    def _edit(self, peer: Peer) -> None:
+        self.form.show()
+        self.form.edit(peer)
+
+    def _test(self, peer: Peer) -> None:
+        self._edit(peer)
+        self.form.test()
+
+    def _saved(self, name: str) -> None:
+        self.form.hide()
+        self.refresh()
+        self.peers_changed.emit()
+
+    def _remove(self, peer: Peer) -> None:
+        try:
+            self._workstation.peers.remove(peer.name)
+        except LightboxError as error:
+            self.form.show()
+            self.form.error.setText(words.error(error))
+            self.form.error.show()
+        self.form.hide()
+        self.refresh()
+        self.peers_changed.emit()

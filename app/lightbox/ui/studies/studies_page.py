@@ -1,0 +1,467 @@
+"""The Studies place: search over this workstation and the archives, the table, the details."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lightbox.core.jobs import JobRunner
+from lightbox.library.records import InstancesAdded, StudyQuery
+from lightbox.network.peers import Peer
+from lightbox.ui import actions, icons
+from lightbox.ui.bridge import Bridge
+from lightbox.ui.studies.detail_pane import DetailPane
+from lightbox.ui.studies.pull_downs import DatePullDown, ModalityPullDown
+from lightbox.ui.studies.search import SourceState, StudySearch
+from lightbox.ui.studies.source_chips import SourceChips
+from lightbox.ui.studies.study_model import StudyModel
+from lightbox.ui.studies.study_row import HERE, StudyRow
+from lightbox.ui.studies.study_table import StudyTable
+from lightbox.ui.widgets import EmptyState, action_button, button, label, panel, row
+from lightbox.workstation import Workstation
+
+_CHOSEN_SOURCES = "ui.studies.sources"
+_DETAIL_WIDTH = "ui.studies.detail"
+_REFRESH_MS = 250
+
+
+class StudiesPage(QWidget):
+    """Find, look at, retrieve, open."""
+
+    open_wanted = Signal(object, str)
+    retrieve_wanted = Signal(list)
+    deidentify_wanted = Signal(list)
+    import_wanted = Signal(list)
+    archive_wanted = Signal()
+    failed = Signal(str)
+
+    def __init__(self, workstation: Workstation, bridge: Bridge, runner: JobRunner, network: JobRunner) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self._workstation = workstation
+        self._bridge = bridge
+        self.search = StudySearch(workstation, bridge, runner, network)
+        self.model = StudyModel()
+        self._error = ""
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self._make_actions()
+        column.addWidget(self._top_bar())
+        column.addWidget(self._filter_bar())
+        self.table = StudyTable(self.model, workstation.settings)
+        self.table.show_order("study_date", True)
+        self.detail = DetailPane(workstation, bridge, runner, network)
+        self.detail.retrieve_from(self.search.peer_of)
+        self.detail.open_wanted.connect(self._open_from_detail)
+        self._split = QSplitter(Qt.Orientation.Horizontal)
+        self._split.setHandleWidth(1)
+        self._split.setChildrenCollapsible(False)
+        self._split.addWidget(self._table_side())
+        self._split.addWidget(self.detail)
+        self._split.setStretchFactor(0, 1)
+        self._split.setStretchFactor(1, 0)
+        self._split.splitterMoved.connect(self._remember_detail)
+        column.addWidget(self._split, 1)
+        self._refresh_soon = QTimer(self, singleShot=True, interval=_REFRESH_MS)
+        self._refresh_soon.timeout.connect(self.search.refresh)
+        self._connect()
+        self._tab_order()
+        self.peers_changed()
+        self._selection_changed()
+        self._show_rows()
+
+    # --- parts
+
+    def _make_actions(self) -> None:
+        add = actions.add
+        group = "Studies"
+        self.open_action = add(
+            self, group, "Open study", self.open_selected, ("Ctrl+Return", "Ctrl+Enter"), tip="Open  (Enter)"
+        )
+        self.retrieve_action = add(
+            self, group, "Retrieve from archive", self._retrieve, "Ctrl+R", tip="Bring the images here from the archive"
+        )
+        self.deidentify_action = add(
+            self,
+            group,
+            "De-identify and export…",
+            self._deidentify,
+            "Ctrl+D",
+            tip="De-identify the chosen studies and export them",
+        )
+        self.import_action = add(
+            self,
+            group,
+            "Import a folder…",
+            self.choose_folder,
+            "Ctrl+I",
+            tip="Import a folder of DICOM files",
+            everywhere=True,
+        )
+        self.import_files_action = add(
+            self,
+            group,
+            "Import files…",
+            self.choose_files,
+            "Ctrl+Shift+I",
+            tip="Import DICOM files, zip archives or a DICOMDIR",
+            everywhere=True,
+        )
+        self.find_action = add(self, group, "Search studies", self.focus_search, "Ctrl+F")
+        self.clear_action = add(self, group, "Clear search and filters", self.clear, "Ctrl+L")
+        self.refresh_action = add(self, group, "Ask the archives again", self.ask_again, "F5")
+        self.columns_action = add(self, group, "Choose columns", self._choose_columns, "Ctrl+Shift+L")
+
+    def _top_bar(self) -> QWidget:
+        bar = panel("bar")
+        bar.setFixedHeight(48)
+        self.chips = SourceChips(self.search)
+        bar.setLayout(row(label("Studies", "title"), None, self.chips, margins=(16, 0, 16, 0)))
+        return bar
+
+    def _filter_bar(self) -> QWidget:
+        bar = panel("filters")
+        self.box = QLineEdit()
+        self.box.setPlaceholderText("Search patients, descriptions, accession numbers")
+        self.box.setAccessibleName("Search studies")
+        self.box.setToolTip("Words in any order  (Ctrl+F). Enter asks the chosen archives at once.")
+        self.box.setClearButtonEnabled(True)
+        self.box.setMinimumWidth(150)
+        self.box.setMaximumWidth(320)
+        self.patient_id = QLineEdit()
+        self.patient_id.setPlaceholderText("Patient ID")
+        self.accession = QLineEdit()
+        self.accession.setPlaceholderText("Accession")
+        for field in (self.patient_id, self.accession):
+            field.setAccessibleName(field.placeholderText())
+            field.setMinimumWidth(86)
+            field.setMaximumWidth(130)
+        self.date = DatePullDown()
+        self.modality = ModalityPullDown()
+        self.clear_button = action_button(self.clear_action, "flat", "Clear")
+        import_button = button("Import…", tip=f"{self.import_action.toolTip()}  (Ctrl+I)")
+        menu = QMenu(import_button)
+        menu.addAction(self.import_action)
+        menu.addAction(self.import_files_action)
+        import_button.clicked.connect(lambda: menu.popup(import_button.mapToGlobal(import_button.rect().bottomLeft())))
+        self.import_button = import_button
+        self.retrieve_button = action_button(self.retrieve_action, text="Retrieve")
+        self.deidentify_button = action_button(self.deidentify_action, text="De-identify…")
+        self.open_button = action_button(self.open_action, "primary", "Open  ⏎")
+        line = QHBoxLayout(bar)
+        line.setContentsMargins(16, 10, 16, 10)
+        line.setSpacing(8)
+        line.addWidget(self.box, 3)
+        line.addWidget(self.patient_id, 1)
+        line.addWidget(self.accession, 1)
+        for item in (self.date, self.modality, self.clear_button):
+            line.addWidget(item)
+        line.addStretch(1)
+        for item in (import_button, self.retrieve_button, self.deidentify_button, self.open_button):
+            line.addWidget(item)
+        return bar
+
+    def _table_side(self) -> QWidget:
+        side = QWidget()
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.table)
+        self._waiting = EmptyState("", "")
+        self._stack.addWidget(self._waiting)
+        self._empty = EmptyState(
+            "No studies yet",
+            "Drop a folder of DICOM files anywhere in this window, import one, or add the archive you work with.",
+            button("Import a folder…", "primary", on_click=self.choose_folder),
+            button("Import files…", on_click=self.choose_files),
+            button("Add an archive…", on_click=self.archive_wanted.emit),
+            icon="studies",
+        )
+        self._stack.addWidget(self._empty)
+        self._ask_button = button("Ask the archives", "primary", on_click=self.ask_again)
+        self._nothing = EmptyState(
+            "Nothing fits this search",
+            "",
+            self._ask_button,
+            button("Clear search and filters", on_click=self.clear),
+            icon="search",
+        )
+        self._stack.addWidget(self._nothing)
+        self._try_again = button("Try again", "primary", on_click=self.search.refresh)
+        self._broken = EmptyState("The studies cannot be listed", "", self._try_again, icon="warn")
+        self._stack.addWidget(self._broken)
+        column.addWidget(self._stack, 1)
+        foot = QWidget()
+        self.count = label("", "secondary")
+        self.hint = label("", "secondary")
+        self.narrow = button("Narrow the search", "link", on_click=self.focus_search)
+        foot.setLayout(row(self.count, 6, self.hint, self.narrow, None, margins=(16, 6, 16, 8)))
+        foot.setFixedHeight(34)
+        column.addWidget(foot)
+        return side
+
+    def _connect(self) -> None:
+        search = self.search
+        search.rows_changed.connect(self._show_rows)
+        search.sources_changed.connect(self._show_rows)
+        search.failed.connect(self._failed)
+        self.model.more_wanted.connect(search.more)
+        self.model.sort_wanted.connect(self._sort)
+        self.table.opened.connect(self.open_selected)
+        self.table.current_changed.connect(self._selection_changed)
+        self.chips.chosen.connect(self._choose_source)
+        for field in (self.box, self.patient_id, self.accession):
+            field.textChanged.connect(lambda: self._ask(typed=True))
+            field.returnPressed.connect(self._enter_in_search)
+        self.date.changed.connect(self._ask)
+        self.modality.changed.connect(self._ask)
+
+    def _tab_order(self) -> None:
+        order: list[QWidget] = [
+            self.box,
+            self.patient_id,
+            self.accession,
+            self.date,
+            self.modality,
+            self.clear_button,
+            self.table,
+            self.import_button,
+            self.retrieve_button,
+            self.deidentify_button,
+            self.open_button,
+        ]
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)
+
+    # --- life
+
+    def start(self) -> None:
+        """Begin, once the library is open."""
+        library = self._workstation.library
+        library.instances_added.connect(self._bridge.slot(self._instances_added))
+        self.search.start()
+
+    def show_failure(self, text: str) -> None:
+        """Say why there is no list at all."""
+        self._failed(text)
+
+    def _instances_added(self, _event: InstancesAdded) -> None:
+        if not self._refresh_soon.isActive():
+            self._refresh_soon.start()
+
+    def peers_changed(self) -> None:
+        """Take the archives from the settings again."""
+        settings = self._workstation.settings
+        peers = self._workstation.peers.all()
+        stored = settings.get(_CHOSEN_SOURCES, None)
+        chosen = {peer.name for peer in peers} if stored is None else set(stored)
+        self.search.set_peers(peers, chosen)
+
+    # --- searching
+
+    def _query(self) -> StudyQuery:
+        identifier = self.patient_id.text().strip()
+        accession = self.accession.text().strip()
+        return StudyQuery(
+            text=self.box.text().strip(),
+            patient_id=_from_start(identifier),
+            accession_number=_from_start(accession),
+            study_date_from=self.date.first,
+            study_date_to=self.date.last,
+            modalities=self.modality.chosen,
+            sort_by=self.search.query.sort_by,
+            descending=self.search.query.descending,
+        )
+
+    def _ask(self, *, typed: bool = False) -> None:
+        self.search.ask(self._query(), typed=typed)
+        empty = StudyQuery(sort_by=self.search.query.sort_by, descending=self.search.query.descending)
+        self.clear_action.setEnabled(self._query() != empty)
+
+    def _enter_in_search(self) -> None:
+        self._ask()
+        self.search.ask_archives()
+        if self.model.rows:
+            self.table.setFocus()
+            if not self.table.selected():
+                self.table.select_line(0)
+
+    def _sort(self, field: str, descending: bool) -> None:
+        self.table.show_order(field, descending)
+        self.search.ask(replace(self.search.query, sort_by=field, descending=descending))
+
+    def _choose_source(self, name: str, on: bool) -> None:
+        if name == HERE:
+            self.search.choose_local(on)
+            return
+        self.search.choose(name, on)
+        chosen = [source.peer.name for source in self.search.sources.values() if source.chosen]
+        self._workstation.settings.set(_CHOSEN_SOURCES, chosen)
+
+    def ask_again(self) -> None:
+        """Ask the library and the chosen archives anew, also without any filter."""
+        self.search.refresh()
+        self.search.ask_archives()
+
+    def clear(self) -> None:
+        """Empty the search and all filters."""
+        for field in (self.box, self.patient_id, self.accession):
+            field.blockSignals(True)
+            field.clear()
+            field.blockSignals(False)
+        for pull_down, reset in (
+            (self.date, lambda: self.date.set_range("", "", "")),
+            (self.modality, lambda: self.modality.choose(())),
+        ):
+            pull_down.blockSignals(True)
+            reset()
+            pull_down.blockSignals(False)
+        self._ask()
+
+    def focus_search(self) -> None:
+        """Put the cursor into the search box."""
+        self.box.setFocus()
+        self.box.selectAll()
+
+    def _choose_columns(self) -> None:
+        head = self.table.horizontalHeader()
+        self.table.column_menu().popup(head.mapToGlobal(head.rect().bottomLeft()))
+
+    # --- showing
+
+    def _show_rows(self) -> None:
+        rows = self.search.rows()
+        self._error = "" if self.search.loaded else self._error
+        selected = {entry.uid for entry in self.table.selected()}
+        self.model.show(rows, more=self.search.more_to_come)
+        if selected and {entry.uid for entry in self.table.selected()} != selected:
+            self.table.select_studies(selected)
+        self.count.setText(self.search.count_words(len(rows)) if rows else "")
+        cut = [source.peer.name for source in self.search.sources.values() if source.chosen and source.truncated]
+        self.hint.setText(f"{' and '.join(cut)} returned only the first of more studies." if cut else "")
+        self.narrow.setVisible(bool(cut))
+        failures = [source for source in self.search.sources.values() if source.chosen and source.error]
+        if failures and not cut:
+            self.hint.setText(f"{failures[0].peer.name}: {failures[0].error}")
+        self._choose_state(rows)
+        self._selection_changed()
+
+    def _choose_state(self, rows: list[StudyRow]) -> None:
+        asked_nothing = self._query() == StudyQuery(
+            sort_by=self.search.query.sort_by, descending=self.search.query.descending
+        )
+        if rows:
+            state = self.table
+        elif self._error:
+            self._broken.text.setText(self._error)
+            state = self._broken
+        elif not self.search.loaded:
+            state = self._waiting
+        elif asked_nothing and self.search.local_chosen and not self.search.total:
+            state = self._empty
+        else:
+            chosen = [source for source in self.search.sources.values() if source.chosen]
+            searching = [source.peer.name for source in chosen if source.state is SourceState.SEARCHING]
+            failed = [source for source in chosen if source.state is SourceState.FAILED]
+            places = [HERE.lower()] if self.search.local_chosen else []
+            places += [source.peer.name for source in chosen if source.state is SourceState.ANSWERED]
+            text = f"Searched {', '.join(places)}." if places else "No source is chosen."
+            if searching:
+                text = f"Asking {', '.join(searching)} …"
+            text += "".join(f"\n{source.peer.name}: {source.error}" for source in failed)
+            self._nothing.text.setText(text)
+            self._ask_button.setVisible(any(source.state is not SourceState.SEARCHING for source in chosen))
+            state = self._nothing
+        self._stack.setCurrentWidget(state)
+
+    def _failed(self, text: str) -> None:
+        self._error = text
+        self.search.loaded = False
+        self._show_rows()
+        if self.model.rows:
+            self.failed.emit(text)
+
+    def _selection_changed(self) -> None:
+        chosen = self.table.selected()
+        self.detail.show_rows(chosen)
+        self.open_action.setEnabled(len(chosen) == 1)
+        self.deidentify_action.setEnabled(any(entry.here for entry in chosen))
+        self.retrieve_action.setEnabled(any(self.search.peer_of(entry) for entry in chosen))
+
+    # --- doing
+
+    def open_selected(self) -> None:
+        """Open the chosen study; what is only at an archive is retrieved first."""
+        chosen = self.table.selected()
+        if len(chosen) == 1:
+            self.open_wanted.emit(chosen[0], "")
+
+    def _open_from_detail(self, study_uid: str, series_uid: str) -> None:
+        known = next((entry for entry in self.model.rows if entry.uid == study_uid), None)
+        if known is None:
+            record = self._workstation.library.study(study_uid)
+            if record is None:
+                return
+            known = StudyRow(record, here=True)
+        self.open_wanted.emit(known, series_uid)
+
+    def _retrieve(self) -> None:
+        wanted: list[tuple[Peer, StudyRow]] = []
+        for entry in self.table.selected():
+            peer = self.search.peer_of(entry)
+            if peer is not None:
+                wanted.append((peer, entry))
+        self.retrieve_wanted.emit(wanted)
+
+    def _deidentify(self) -> None:
+        self.deidentify_wanted.emit([entry.record for entry in self.table.selected() if entry.here])
+
+    def choose_folder(self) -> None:
+        """Ask for a folder and import it."""
+        folder = QFileDialog.getExistingDirectory(self, "Import a folder")
+        if folder:
+            self.import_wanted.emit([Path(folder)])
+
+    def choose_files(self) -> None:
+        """Ask for files and import them."""
+        files, _ = QFileDialog.getOpenFileNames(self, "Import files", "", "All files (*)")
+        if files:
+            self.import_wanted.emit([Path(name) for name in files])
+
+    # --- size
+
+    def paint_icons(self) -> None:
+        """Give the search box its icon (after the window is up)."""
+        self.box.addAction(icons.icon("search", "text-secondary"), QLineEdit.ActionPosition.LeadingPosition)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the detail pane at its width."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            wanted = int(self._workstation.settings.get(_DETAIL_WIDTH, 378 if self.width() > 1500 else 264))
+            wanted = max(200, min(wanted, self.width() // 2))
+            self._split.setSizes([self.width() - wanted - 1, wanted])
+
+    def _remember_detail(self) -> None:
+        self._workstation.settings.set(_DETAIL_WIDTH, self._split.sizes()[1])
+
+
+def _from_start(text: str) -> str:
+    """Return `text` as the beginning of a value, unless it holds wildcards of its own."""
+    return f"{text}*" if text and not any(sign in text for sign in "*?") else text

@@ -1,0 +1,198 @@
+"""Starts transfers and keeps the list of them; the status line and the Transfers place show it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from lightbox.core.errors import Cancelled
+from lightbox.core.jobs import Job, JobRunner, Progress
+from lightbox.library.records import ImportReport
+from lightbox.network.peers import Peer
+from lightbox.ui import words
+from lightbox.ui.bridge import Bridge
+from lightbox.ui.transfers.transfer import Failure, Kind, State, Transfer
+from lightbox.workstation import Workstation
+
+if TYPE_CHECKING:
+    from lightbox.network.reports import RetrieveReport, SeriesReport
+    from lightbox.network.storage_scp import StorageScp
+
+MOST_KEPT = 200
+MOST_FAILURES_SHOWN = 1000
+_RECEIVE_QUIET_MS = 4000
+
+
+class TransferCenter(QObject):
+    """All transfers of this session, newest first."""
+
+    added = Signal(object)
+    changed = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, workstation: Workstation, bridge: Bridge) -> None:
+        super().__init__()
+        self._workstation = workstation
+        self._bridge = bridge
+        self._runner = JobRunner(workers=3, name="transfers")
+        self.transfers: list[Transfer] = []
+        self._receiving: Transfer | None = None
+        self._receive_started = 0.0
+        self._quiet = QTimer(self, singleShot=True, interval=_RECEIVE_QUIET_MS)
+        self._quiet.timeout.connect(self._reception_over)
+
+    def close(self) -> None:
+        """Cancel what runs and wait for it to stop."""
+        self._runner.close()
+
+    def running(self) -> list[Transfer]:
+        """Return what goes on now, the one that began first in front."""
+        return [transfer for transfer in reversed(self.transfers) if transfer.running]
+
+    def cancel(self, transfer: Transfer) -> None:
+        """Ask a transfer to stop; what came stays."""
+        if transfer.job is not None:
+            transfer.job.cancel()
+            transfer.message = "stopping"
+            self.changed.emit(transfer)
+
+    def clear_ended(self) -> None:
+        """Forget what has ended."""
+        self.transfers = [transfer for transfer in self.transfers if transfer.running]
+        self.changed.emit(None)
+
+    def _begin(self, transfer: Transfer) -> Transfer:
+        self.transfers.insert(0, transfer)
+        del self.transfers[MOST_KEPT:]
+        self.added.emit(transfer)
+        return transfer
+
+    def _follow(self, transfer: Transfer) -> Callable[[Progress], None]:
+        """Return a listener for any thread that brings progress to the screen."""
+
+        def show(progress: Progress) -> None:
+            if transfer.running:
+                transfer.done, transfer.total = progress.done, progress.total
+                transfer.unit = progress.unit or transfer.unit
+                transfer.seconds = progress.seconds or time.monotonic() - transfer.started
+                self.changed.emit(transfer)
+
+        return self._bridge.slot(show)
+
+    def _end(self, transfer: Transfer, state: State, message: str = "") -> None:
+        transfer.state, transfer.message = state, message
+        transfer.seconds = transfer.seconds or time.monotonic() - transfer.started
+        self.changed.emit(transfer)
+        self.ended.emit(transfer)
+
+    def _failed(self, transfer: Transfer) -> Callable[[Exception], None]:
+        def show(error: Exception) -> None:
+            if isinstance(error, Cancelled):
+                self._end(transfer, State.CANCELLED, "Stopped by you; what had come is kept")
+            else:
+                self._end(transfer, State.FAILED, words.error(error))
+
+        return show
+
+    # --- retrieve
+
+    def retrieve(self, peer: Peer, study_uid: str, title: str, expected: int = 0) -> Transfer:
+        """Retrieve a study; a retrieve of the same study that runs already is returned instead."""
+        for known in self.transfers:
+            if known.running and known.kind is Kind.RETRIEVE and known.study_uid == study_uid:
+                return known
+        transfer = self._begin(Transfer(Kind.RETRIEVE, title, peer.name, study_uid, total=max(0, expected)))
+        workstation = self._workstation
+        follow = self._follow(transfer)
+
+        def part(report: SeriesReport) -> None:
+            name = f"{report.modality or 'Series'} {report.series_instance_uid[-12:]}"
+            transfer.parts[name] = (report.received, report.announced or 0)
+
+        listen = self._bridge.slot(part)
+
+        def work(job: Job[RetrieveReport]) -> RetrieveReport:
+            from lightbox.network.retrieve import retrieve
+
+            return retrieve(
+                peer,
+                workstation.identity,
+                workstation.library,
+                study_uid,
+                progress=follow,
+                series_progress=listen,
+                cancel=job.token,
+                settings=workstation.settings,
+            )
+
+        def done(report: RetrieveReport) -> None:
+            transfer.done, transfer.total, transfer.seconds = report.received, report.announced, report.seconds
+            transfer.failures = [Failure(uid or "an image", reason) for uid, reason in report.failed]
+            transfer.partner = f"{peer.name} · {report.method}" if report.method else peer.name
+            notes = ". ".join(report.notes)
+            if report.complete:
+                self._end(transfer, State.DONE, notes)
+            else:
+                self._end(transfer, State.PARTIAL if report.received else State.FAILED, notes or report.summary())
+
+        transfer.job = self._bridge.run(self._runner, "retrieve a study", work, done, self._failed(transfer))
+        return transfer
+
+    # --- import
+
+    def import_paths(self, paths: Sequence[Path], *, link: bool = False) -> Transfer:
+        """Import files and folders; the work is done by a process of its own, so that the screen stays smooth."""
+        title = paths[0].name if len(paths) == 1 else words.plural(len(paths), "item")
+        transfer = self._begin(Transfer(Kind.IMPORT, title or str(paths[0]), "files", unit="files"))
+        workstation = self._workstation
+        follow = self._follow(transfer)
+
+        def work(job: Job[ImportReport]) -> ImportReport:
+            return workstation.library.import_paths(paths, link=link, progress=follow, cancel=job.token)
+
+        def done(report: ImportReport) -> None:
+            transfer.done = transfer.total = report.added + report.duplicates + len(report.refused)
+            transfer.failures = [Failure(item.path, item.reason) for item in report.refused[:MOST_FAILURES_SHOWN]]
+            pieces = [
+                f"{words.count(report.added)} added" if report.added else "",
+                f"{words.count(report.duplicates)} already here" if report.duplicates else "",
+                f"{words.count(report.quarantined)} in quarantine" if report.quarantined else "",
+            ]
+            message = " · ".join(piece for piece in pieces if piece)
+            if not report.added and not report.duplicates:
+                message = "No DICOM objects were found there" if not report.refused else "Nothing could be imported"
+            state = State.DONE if not report.refused else State.PARTIAL
+            if report.refused and not report.added and not report.duplicates:
+                state = State.FAILED
+            self._end(transfer, state, message)
+
+        transfer.job = self._bridge.run(self._runner, "import", work, done, self._failed(transfer))
+        return transfer
+
+    # --- receive
+
+    def follow_receiver(self, receiver: StorageScp) -> None:
+        """List what the storage SCP receives; objects that come in close succession are one transfer."""
+        receiver.received.connect(self._bridge.slot(self._object_received))
+
+    def _object_received(self, *_what: object) -> None:
+        transfer = self._receiving
+        if any(other.running and other.kind is Kind.RETRIEVE for other in self.transfers):
+            return  # a C-MOVE brings its objects here too; its own retrieve counts them
+        if transfer is None:
+            transfer = self._receiving = self._begin(Transfer(Kind.RECEIVE, "images sent to us", "network"))
+            self._receive_started = time.monotonic()
+        transfer.done += 1
+        transfer.seconds = time.monotonic() - self._receive_started
+        self._quiet.start()
+        if transfer.done < 10 or transfer.done % 10 == 0:
+            self.changed.emit(transfer)
+
+    def _reception_over(self) -> None:
+        transfer, self._receiving = self._receiving, None
+        if transfer is not None:
+            self._end(transfer, State.DONE)
