@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from lightbox.library.records import InstanceRecord, SeriesRecord, StudyRecord
 
@@ -85,7 +86,7 @@ def scan(paths: Iterable[Path]) -> Scanned:
             continue
         try:
             ds = pydicom.dcmread(path, stop_before_pixels=True)
-        except (pydicom.errors.InvalidDicomError, OSError, EOFError):
+        except (InvalidDicomError, OSError, EOFError):
             continue
         if "SOPInstanceUID" not in ds or "SeriesInstanceUID" not in ds:
             continue

@@ -24,9 +24,9 @@ def ras_affine(volume: Volume) -> NDArray[np.float64]:
 def write(volume: Volume, path: Path | str) -> None:
     """Write a volume as NIfTI-1.
 
-    Voxels keep their order (i along rows, j down columns, k from slice to slice) and their true values: int16, or float32
-    where values are not whole numbers; there is no scaling in the file. The sform holds the exact matrix; the qform, which
-    cannot express a shear, is left out for volumes with gantry tilt. Nothing about the patient is written.
+    Voxels keep their order (i along rows, j down columns, k from slice to slice) and their true values: int16, or
+    float32 where values are not whole numbers; there is no scaling in the file. The sform holds the exact matrix; the
+    qform, which cannot express a shear, is left out for volumes with gantry tilt. Nothing about the patient is written.
 
     Parameters
     ----------
