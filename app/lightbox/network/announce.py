@@ -42,18 +42,24 @@ class Announced:
     silent: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
-    def pairs(self, series: Collection[str] = (), *, every_syntax: bool = False) -> list[list[contexts.Pair]]:
-        """Return (SOP class, transfer syntax) pairs to propose, one list for each SOP class of `series` (all).
+    def pairs(self, series_uid: str = "", *, thorough: bool = False) -> list[contexts.Pair]:
+        """Return the (SOP class, transfer syntax) pairs to propose for one series, or for all.
 
         Where the archive told the transfer syntaxes of all instances of a class, only those are proposed (and the
-        uncompressed ones), unless `every_syntax`.
+        uncompressed ones), unless `thorough`. Where it did not tell the SOP classes, they are guessed from the
+        modality; `thorough` then adds every storage class there is, uncompressed.
         """
-        entries = [entry for uid, entry in self.series.items() if not series or uid in series]
+        entries = [entry for uid, entry in self.series.items() if not series_uid or uid == series_uid]
         classes = dict.fromkeys(c for entry in entries for c in entry.instances.values() if c)
-        if any(not c for entry in entries for c in entry.instances.values()) or not classes:
-            classes |= dict.fromkeys(self.sop_classes or contexts.COMMON_CLASSES)
-        told = {} if every_syntax else {c: s for c, s in self.syntaxes.items() if c not in self.silent}
-        return [contexts.pairs_for(c, sorted(told.get(c, ()))) for c in classes]
+        unknown = not classes or any(not c for entry in entries for c in entry.instances.values())
+        if unknown:
+            guesses = [contexts.guess_classes(entry.modality) for entry in entries] or [contexts.COMMON_CLASSES]
+            classes |= dict.fromkeys(self.sop_classes or (c for guess in guesses for c in guess))
+        told = {} if thorough else {c: s for c, s in self.syntaxes.items() if c not in self.silent}
+        found = [pair for c in classes for pair in contexts.pairs_for(c, sorted(told.get(c, ())))]
+        if unknown and thorough:
+            found += contexts.uncompressed_pairs()
+        return list(dict.fromkeys(found))
 
 
 def ask(

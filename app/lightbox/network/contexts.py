@@ -7,7 +7,7 @@ uncompressed little-endian contexts come first because simple archives use the f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pydicom import uid as u
 from pydicom._uid_dict import UID_dictionary
@@ -56,6 +56,41 @@ _VIDEO_CLASSES = frozenset(
     }
 )
 
+_MODALITY_WORDS: dict[str, tuple[str, ...]] = {
+    "CT": ("CT Image Storage",),
+    "MR": ("MR Image Storage", "MR Color Image Storage", "MR Spectroscopy Storage"),
+    "PT": ("Positron Emission", "PET Image Storage", "PET Curve"),
+    "NM": ("Nuclear Medicine",),
+    "US": ("Ultrasound",),
+    "IVUS": ("Ultrasound",),
+    "CR": ("Computed Radiography", "Digital X-Ray"),
+    "DX": ("Digital X-Ray", "Computed Radiography"),
+    "MG": ("Mammography", "Breast"),
+    "IO": ("Intra-Oral", "Digital X-Ray"),
+    "XA": ("X-Ray Angiographic", "XA Image"),
+    "RF": ("X-Ray Radiofluoroscopic", "XRF Image"),
+    "OT": ("Secondary Capture", "Raw Data"),
+    "SC": ("Secondary Capture",),
+    "SR": ("SR Storage", "Dose SR", "CAD SR", "Radiation Dose", "Procedure Log"),
+    "KO": ("Key Object",),
+    "PR": ("Presentation State",),
+    "SEG": ("Segmentation",),
+    "REG": ("Registration", "Fiducials"),
+    "RTSTRUCT": ("RT Structure Set",),
+    "RTPLAN": ("RT Plan", "RT Ion Plan"),
+    "RTDOSE": ("RT Dose",),
+    "RTIMAGE": ("RT Image",),
+    "RTRECORD": ("Treatment Record",),
+    "ECG": ("ECG Waveform",),
+    "SM": ("VL Slide-Coordinates", "VL Whole Slide", "VL Microscopic"),
+    "GM": ("VL Microscopic", "VL Photographic"),
+    "XC": ("VL Photographic", "Video Photographic"),
+    "ES": ("VL Endoscopic", "Video Endoscopic"),
+    "OP": ("Ophthalmic Photography",),
+    "OPT": ("Ophthalmic Tomography",),
+    "DOC": ("Encapsulated",),
+}
+
 COMMON_CLASSES: tuple[str, ...] = (
     "1.2.840.10008.5.1.4.1.1.2",  # CT
     "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
@@ -97,6 +132,12 @@ def is_storage_class(sop_class_uid: str) -> bool:
     return entry[1] == "SOP Class" and "Storage" in entry[0] and not sop_class_uid.startswith("1.2.840.10008.1.")
 
 
+ALL_CLASSES: tuple[str, ...] = tuple(
+    uid for uid, entry in UID_dictionary.items() if entry[1] == "SOP Class" and is_storage_class(uid)
+)
+"""Every storage class of the data dictionary, retired ones too."""
+
+
 def syntaxes_for(sop_class_uid: str) -> tuple[str, ...]:
     """Return the transfer syntaxes worth proposing for a SOP class, in order."""
     name = UID_dictionary[sop_class_uid][0] if sop_class_uid in UID_dictionary else ""
@@ -118,15 +159,16 @@ def pairs_for(sop_class_uid: str, known_syntaxes: Iterable[str] = ()) -> list[Pa
     return [(sop_class_uid, syntax) for syntax in syntaxes]
 
 
-def batches(groups: Sequence[Sequence[Pair]], *, room: int) -> list[list[Pair]]:
-    """Put `groups` of pairs (one for each SOP class; never split) into as few lists of at most `room` as is simple."""
-    result: list[list[Pair]] = []
-    for group in groups:
-        if result and len(result[-1]) + len(group) <= room:
-            result[-1].extend(group)
-        else:
-            result.append(list(group[:room]))
-    return result
+def guess_classes(modality: str) -> tuple[str, ...]:
+    """Return the storage classes to expect in a series of `modality` when the archive does not tell them."""
+    words = _MODALITY_WORDS.get(modality, ())
+    found = [uid for uid in ALL_CLASSES if any(word in UID_dictionary[uid][0] for word in words)]
+    return tuple(found) or COMMON_CLASSES
+
+
+def uncompressed_pairs() -> list[Pair]:
+    """Return pairs of every known storage class with the uncompressed little-endian encodings: the last attempt."""
+    return [(sop_class, syntax) for sop_class in ALL_CLASSES for syntax in LITTLE_ENDIAN]
 
 
 def build(pairs: Iterable[Pair]) -> list[PresentationContext]:

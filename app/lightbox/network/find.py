@@ -87,17 +87,11 @@ class Finder:
 
         Hierarchical queries must name one entity of each level above (PS3.4 C.4.1.3.1); people do not have to.
         """
-        above = {
-            "patient": (),
-            "study": ("patient",),
-            "series": ("patient", "study"),
-            "image": ("patient", "study", "series"),
-        }
-        chain = [name for name in above[level] if name != "patient" or self._root == "patient"]
+        above = query_keys.LEVELS[: query_keys.LEVELS.index(level)]
+        chain = [name for name in above if name != "patient" or self._root == "patient"]
         for name in chain:
-            if keys.get(query_keys.UNIQUE_KEY[name]) and not any(
-                c in keys[query_keys.UNIQUE_KEY[name]] for c in "*?\\"
-            ):
+            given = keys.get(query_keys.UNIQUE_KEY[name], "")
+            if given and not any(character in given for character in "*?\\"):
                 continue
             upper = {word: value for word, value in keys.items() if self._belongs(word, name)}
             lower = {word: value for word, value in keys.items() if word not in upper}

@@ -57,8 +57,8 @@ def session(
     Raises
     ------
     AssociationError
-        With code ``"get.not-offered"`` when the peer does not offer C-GET, and ``"get.no-role"`` when it does not let us
-        act as storage SCP on our own association (PS3.7 D.3.3.4).
+        With code ``"get.not-offered"`` when the peer does not offer C-GET, and ``"get.no-role"`` when it does not let
+        us act as storage SCP on our own association (PS3.7 D.3.3.4).
     """
     proposed = [build_context(MODEL, list(contexts.LITTLE_ENDIAN)), *contexts.build(pairs[:ROOM])]
     with associated(

@@ -19,7 +19,8 @@ def accept_storage(*services: PresentationContext) -> Any:
 
     def negotiate(event: Any) -> None:
         association: LightboxAssociation = event.assoc
-        proposed = association.requestor.primitive.presentation_context_definition_list
+        request = association.requestor.primitive
+        proposed = request.presentation_context_definition_list if request is not None else []
         association.acceptor.supported_contexts = [
             build_context(VERIFICATION, list(contexts.LITTLE_ENDIAN)),
             *services,

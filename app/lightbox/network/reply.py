@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import MutableSequence
 from io import BytesIO
 
 from pydicom.charset import convert_encodings
@@ -20,8 +21,8 @@ _NOT_FOR_ROWS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel"})
 def row(identifier: Dataset) -> dict[str, str]:
     """Return a reply as text by DICOM keyword: numbers too; several values joined by a backslash.
 
-    Values are decoded by the reply's own Specific Character Set (PS3.3 C.12.1.1.2). Where that is absent or wrong, UTF-8
-    and then Latin-1 are tried, so that no byte is lost. Sequences are left out.
+    Values are decoded by the reply's own Specific Character Set (PS3.3 C.12.1.1.2). Where that is absent or wrong,
+    UTF-8 and then Latin-1 are tried, so that no byte is lost. Sequences are left out.
     """
     encodings = _encodings(identifier)
     result: dict[str, str] = {}
@@ -41,8 +42,7 @@ def row(identifier: Dataset) -> dict[str, str]:
         elif value is None:
             result[word] = ""
         else:
-            many = value if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
-            result[word] = "\\".join(str(part) for part in many)
+            result[word] = "\\".join(str(part) for part in _many(value))
     return result
 
 
@@ -61,7 +61,7 @@ def _encodings(identifier: Dataset) -> list[str] | None:
 
 
 def _many(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else [value]
+    return list(value) if isinstance(value, MutableSequence | tuple) else [value]
 
 
 def _decode(value: bytes, vr: str, encodings: list[str] | None) -> str:

@@ -141,6 +141,7 @@ class _Retrieval:
         self._receiver = Receiver(library)
         self._receiver.received.connect(self._on_received)
         self._scp: StorageScp | None = None
+        self._own_scp: StorageScp | None = None
         self._foreign_scp = False
         self._begun = time.monotonic()
         self._last_told = 0.0
@@ -156,7 +157,7 @@ class _Retrieval:
         """Retrieve by the first method of `order` that works, then ask once more for what is missing."""
         for position, method in enumerate(order):
             try:
-                self._attempt(method, self._targets(), every_syntax=False)
+                self._attempt(method, self._targets(), thorough=False)
             except (AssociationError, DimseError) as error:
                 if isinstance(error, AssociationError) and error.code.startswith(_PERMANENT):
                     raise
@@ -176,13 +177,11 @@ class _Retrieval:
             return
         other = [method for method in order if method != self._method]
         targets = [
-            Target(self._study_uid, series_uid, tuple(uids[start : start + _RETRY_CHUNK]))
-            for series_uid, uids in missing.items()
-            for start in range(0, len(uids), _RETRY_CHUNK)
+            part for series_uid, uids in missing.items() for part in _by_instance(self._study_uid, series_uid, uids)
         ]
         for method in other or [self._method]:
             try:
-                self._attempt(method, targets, every_syntax=True)
+                self._attempt(method, targets, thorough=True)
             except (AssociationError, DimseError) as error:
                 self._notes.append(f"Second attempt by {method.upper()}: {error.why or error.what}")
 
@@ -190,50 +189,67 @@ class _Retrieval:
         wanted = list(self._announced.series) or list(self._series_uids)
         return [Target(self._study_uid, uid) for uid in wanted] or [Target(self._study_uid)]
 
-    def _attempt(self, method: str, targets: list[Target], *, every_syntax: bool) -> None:
+    def _attempt(self, method: str, targets: list[Target], *, thorough: bool) -> None:
         self._cancel.raise_if_cancelled()
         if method == "c-get":
-            for batch, pairs in self._batches(targets, every_syntax):
-                with get.session(self._peer, self._identity, self._receiver, pairs) as session:
-                    self._each(session.retrieve, batch)
+            refusal: AssociationError | None = None
+            worked = False
+            for batch, pairs in self._batches(targets, thorough):
+                if not any(self._outstanding(target) for target in batch):
+                    continue
+                try:
+                    with get.session(self._peer, self._identity, self._receiver, pairs) as session:
+                        self._each(session.retrieve, batch)
+                    worked = True
+                except AssociationError as error:
+                    if error.code != "get.no-role":  # none of these classes; others may be accepted
+                        raise
+                    refusal = error
+            if refusal is not None and not worked:
+                raise refusal
         else:
             self._listen()
             with move.session(self._peer, self._identity) as session:
                 self._each(session.retrieve, targets)
 
     def _each(self, request: Callable[[Target, CancelToken], Outcome], targets: list[Target]) -> None:
-        for target in targets:
+        for target in (part for whole in targets for part in self._outstanding(whole)):
             self._cancel.raise_if_cancelled()
-            expected = set(target.sop_uids) or set(self._instances(target.series_uid))
-            if expected and not expected - self._got:
-                continue
             outcome = request(target, self._cancel)
             self._outcomes.append(outcome)
             for uid in outcome.failed_uids:
                 self._reasons[uid] = outcome.reason or "the archive could not send it"
             if outcome.reason:
-                for uid in expected - self._got:
+                for uid in set(target.sop_uids or self._instances(target.series_uid)) - self._got:
                     self._reasons.setdefault(uid, outcome.reason)
 
-    def _batches(self, targets: list[Target], every_syntax: bool) -> Iterator[tuple[list[Target], list[contexts.Pair]]]:
-        """Group targets so that the contexts for each group fit into one association."""
+    def _outstanding(self, target: Target) -> list[Target]:
+        """Return what is left of `target`: all of it while nothing came, then only the instances that are missing."""
+        expected = list(target.sop_uids) or self._instances(target.series_uid)
+        missing = [uid for uid in expected if uid not in self._got]
+        if len(missing) == len(expected):
+            return [target]
+        return _by_instance(target.study_uid, target.series_uid, missing)
+
+    def _batches(self, targets: list[Target], thorough: bool) -> Iterator[tuple[list[Target], list[contexts.Pair]]]:
+        """Group targets so that the contexts for each group fit into one association.
+
+        A target that needs more contexts than fit comes several times, with other contexts.
+        """
         group: list[Target] = []
         pairs: dict[contexts.Pair, None] = {}
         for target in targets:
-            own = {
-                pair: None
-                for per_class in self._announced.pairs(
-                    [target.series_uid] if target.series_uid else (), every_syntax=every_syntax
-                )
-                for pair in per_class
-            }
-            if len(own) > get.ROOM:  # very many SOP classes in one series: the plain encodings of each come first
-                own = dict.fromkeys(sorted(own, key=lambda pair: pair[1] not in contexts.LITTLE_ENDIAN)[: get.ROOM])
+            own = dict.fromkeys(self._announced.pairs(target.series_uid, thorough=thorough))
             if group and len(pairs | own) > get.ROOM:
                 yield group, list(pairs)
                 group, pairs = [], {}
-            group.append(target)
-            pairs |= own
+            if len(own) <= get.ROOM:
+                group.append(target)
+                pairs |= own
+                continue
+            ordered = list(own)
+            for start in range(0, len(ordered), get.ROOM):
+                yield [target], ordered[start : start + get.ROOM]
         if group:
             yield group, list(pairs)
 
@@ -254,10 +270,7 @@ class _Retrieval:
             self._notes.append(f"{error.what}: the objects go to the program that listens there")
             return
         own.received.connect(self._on_received)
-        self._scp = own
-        self._own_scp = own
-
-    _own_scp: StorageScp | None = None
+        self._scp = self._own_scp = own
 
     def finish(self) -> None:
         """Bring everything that came into the library and stop what was started."""
@@ -360,3 +373,11 @@ class _Retrieval:
             method=self._method,
             notes=self._notes,
         )
+
+
+def _by_instance(study_uid: str, series_uid: str, sop_uids: list[str]) -> list[Target]:
+    """Return targets at image level, not too many UIDs in each."""
+    return [
+        Target(study_uid, series_uid, tuple(sop_uids[start : start + _RETRY_CHUNK]))
+        for start in range(0, len(sop_uids), _RETRY_CHUNK)
+    ]

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any, BinaryIO, Protocol, cast
 
+from pydicom import config as pydicom_config
 from pynetdicom import _config, evt
 from pynetdicom._globals import MODE_ACCEPTOR, MODE_REQUESTOR
 from pynetdicom.ae import ApplicationEntity
@@ -71,6 +72,8 @@ def _configure() -> None:
     _config.VALIDATORS["UI"] = _lenient_uid
     # AE titles and version names beyond ASCII exist; they must not break the association
     _config.CODECS = ("ascii", "utf-8", "latin-1")
+    # pydicom's warnings about invalid values print the values
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
     parent = logging.getLogger("pynetdicom")
     parent.handlers = [_Discreet()]
     parent.propagate = False

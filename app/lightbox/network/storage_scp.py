@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from pynetdicom import evt
+from pynetdicom.presentation import build_context
 
 from lightbox.core.errors import LightboxError
 from lightbox.network import handlers
@@ -69,7 +70,7 @@ class StorageScp:
         try:
             self._server = Entity(self.identity).listen(
                 (self.identity.host, self.identity.port),
-                [],
+                [build_context(handlers.VERIFICATION)],
                 [(evt.EVT_REQUESTED, handlers.accept_storage()), handlers.STORE],
                 receiver=self.receiver,
             )

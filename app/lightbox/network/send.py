@@ -1,0 +1,151 @@
+"""C-STORE as SCU: send stored objects as they are, one status for each (PS3.4 Annex B)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from lightbox.core.errors import LightboxError
+from lightbox.core.jobs import PROGRESS_INTERVAL_S, CancelToken, Progress
+from lightbox.network import contexts, words
+from lightbox.network.association import associated
+from lightbox.network.errors import AssociationError
+from lightbox.network.identity import LocalIdentity
+from lightbox.network.peers import Peer
+from lightbox.network.reports import SendReport
+from lightbox.network.stack import LightboxAssociation
+from lightbox.network.stored import Description, StoredObject, describe
+
+_NOT_ACCEPTED = "the peer does not accept this kind of object in this encoding"
+
+
+def send(
+    peer: Peer,
+    identity: LocalIdentity,
+    objects: Sequence[StoredObject],
+    *,
+    progress: Callable[[Progress], object] | None = None,
+    cancel: CancelToken | None = None,
+) -> SendReport:
+    """Send `objects` to `peer` without decoding or converting them.
+
+    One presentation context is proposed for each pair of SOP class and transfer syntax among the objects. What the peer
+    does not accept, or refuses, is in the report with the reason in words.
+
+    Raises
+    ------
+    AssociationError
+        The peer cannot be reached, or refuses the association.
+    Cancelled
+        `cancel` was cancelled.
+    """
+    begun = time.monotonic()
+    report = SendReport(total=len(objects))
+    described = _describe(objects, report)
+    last_told = 0.0
+    done = len(report.failed)
+    for batch in _batches(described):
+        for description, outcome in _send_batch(peer, identity, batch, cancel):
+            status, comment = outcome
+            if status == 0x0000:
+                report.sent += 1
+            elif words.is_failure(status):
+                reason = comment if status == -1 else words.status_words(status, comment, storing=True)
+                report.failed.append((description.sop_instance_uid, reason))
+            else:
+                report.sent += 1
+                reason = words.status_words(status, comment, storing=True)
+                report.warnings.append((description.sop_instance_uid, reason))
+            done += 1
+            moment = time.monotonic()
+            if progress is not None and (moment - last_told >= PROGRESS_INTERVAL_S or done == report.total):
+                last_told = moment
+                progress(Progress(done, report.total, "images", "", moment - begun))
+    report.seconds = time.monotonic() - begun
+    return report
+
+
+_Described = tuple[Description, StoredObject]
+
+
+def _describe(objects: Iterable[StoredObject], report: SendReport) -> list[_Described]:
+    described: list[_Described] = []
+    for item in objects:
+        try:
+            with item.open() as file:
+                described.append((describe(file), item))
+        except (OSError, LightboxError) as error:
+            reason = error.why if isinstance(error, LightboxError) else type(error).__name__
+            report.failed.append((item.sop_instance_uid, reason))
+    return described
+
+
+def _batches(described: list[_Described]) -> list[list[_Described]]:
+    """Group objects so that each group needs at most 128 presentation contexts."""
+    groups: dict[contexts.Pair, list[_Described]] = {}
+    for entry in described:
+        groups.setdefault((entry[0].sop_class_uid, entry[0].transfer_syntax_uid), []).append(entry)
+    result: list[list[_Described]] = []
+    for number, group in enumerate(groups.values()):
+        if number % contexts.MAXIMUM_CONTEXTS == 0:
+            result.append([])
+        result[-1].extend(group)
+    return result
+
+
+def _send_batch(
+    peer: Peer, identity: LocalIdentity, batch: list[_Described], cancel: CancelToken | None
+) -> Iterable[tuple[Description, tuple[int | None, str]]]:
+    pairs = dict.fromkeys((entry.sop_class_uid, entry.transfer_syntax_uid) for entry, _ in batch)
+    try:
+        with associated(peer, identity, contexts.build(pairs)) as association:
+            accepted = accepted_pairs(association)
+            for number, (description, item) in enumerate(batch):
+                if cancel is not None:
+                    cancel.raise_if_cancelled()
+                context_id = accepted.get((description.sop_class_uid, description.transfer_syntax_uid))
+                if context_id is None:
+                    yield description, (-1, _NOT_ACCEPTED)
+                    continue
+                yield description, send_one(association, peer, description, item, context_id, number % 65_000 + 1)
+    except AssociationError as error:
+        if error.code != "association.no-context":
+            raise
+        for description, _ in batch:
+            yield description, (-1, _NOT_ACCEPTED)
+
+
+def accepted_pairs(association: LightboxAssociation) -> dict[contexts.Pair, int]:
+    """Return the context ID of each (SOP class, transfer syntax) in which we may send on `association`."""
+    return {
+        (str(context.abstract_syntax), str(context.transfer_syntax[0])): context.context_id or 0
+        for context in reversed(association.accepted_contexts)
+        if context.as_scu
+    }
+
+
+def send_one(
+    association: LightboxAssociation,
+    peer: Peer,
+    description: Description,
+    item: StoredObject,
+    context_id: int,
+    message_id: int,
+    originator: tuple[str, int] | None = None,
+) -> tuple[int | None, str]:
+    """Send one object on an open association and return the status and its comment."""
+    if not association.is_established:
+        raise words.lost(peer, "C-STORE")
+    with item.open() as file:
+        file.seek(description.offset)
+        status, comment = association.store_stream(
+            description.sop_class_uid,
+            description.sop_instance_uid,
+            context_id,
+            file,
+            message_id=message_id,
+            originator=originator,
+        )
+    if status is None:
+        raise words.lost(peer, "C-STORE")
+    return status, comment
