@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Corners:
-    """Lines of text, most important first in the upper corners and last in the lower ones."""
+    """Lines of text, most important first in the upper corners and last in the lower ones.
+
+    ``banner`` is a warning above the upper left corner: that this is a prior.
+    """
 
     top_left: tuple[str, ...] = ()
     top_right: tuple[str, ...] = ()
     bottom_left: tuple[str, ...] = ()
     bottom_right: tuple[str, ...] = ()
+    banner: str = ""
 
 
 def _joined(*parts: str, by: str = " · ") -> str:
@@ -44,6 +48,23 @@ def patient_lines(study: StudyRecord) -> tuple[str, ...]:
         _joined(identity, _joined(born, study.patient_sex, by=" ")),
         _joined(study.study_description, when),
     )
+
+
+def prior_line(prior: StudyRecord, current: StudyRecord | None) -> str:
+    """Return "PRIOR · 2025-05-03 · 18 months earlier"."""
+    when = dates.format_da(prior.study_date) if prior.study_date else "no date"
+    there = dates.parse_da(prior.study_date)
+    here = dates.parse_da(current.study_date) if current is not None else None
+    if there is None or here is None:
+        return _joined("PRIOR", when)
+    days = (here - there).days
+    if days < 60:
+        apart = f"{days} day{'s' if days != 1 else ''} earlier"
+    elif days < 730:
+        apart = f"{round(days / 30.44)} months earlier"
+    else:
+        apart = f"{round(days / 365.25)} years earlier"
+    return _joined("PRIOR", when, apart)
 
 
 def position_text(plane: ImagePlane | None) -> str:

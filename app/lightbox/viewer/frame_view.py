@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightbox.dicom.orientation import Edges
 from lightbox.viewer.transforms import FrameShape
 
 if TYPE_CHECKING:
     from lightbox.dicom.image_plane import ImagePlane
     from lightbox.dicom.voi import Voi
 
-Pixels = NDArray[np.generic]
+UNKNOWN_EDGES = Edges()
+Pixels = NDArray[Any]
 ToGrey = Callable[[Pixels, "Voi", bool], NDArray[np.uint8]]
 """(pixels, voi, invert) -> uint8 of the same size."""
 
@@ -43,8 +45,8 @@ class FrameView:
         The window to begin with; None for colour.
     has_file_voi : bool
         Whether `first_voi` comes from the file rather than from the pixel values.
-    row_direction, column_direction : str
-        Letters of increasing column and row index, empty when unknown.
+    edges : Edges
+        Letters at the edges of the stored picture, empty when unknown.
     calibrated : bool
         Whether the spacing is millimetres.
     calibration : str
@@ -63,8 +65,7 @@ class FrameView:
     presets: tuple[Voi, ...] = ()
     first_voi: Voi | None = None
     has_file_voi: bool = False
-    row_direction: str = ""
-    column_direction: str = ""
+    edges: Edges = UNKNOWN_EDGES
     calibrated: bool = False
     calibration: str = ""
     lossy: str = ""
@@ -93,7 +94,7 @@ class FrameView:
             source = self.pixels
             if source.dtype.name not in ("uint8", "int16", "uint16", "float32"):
                 source = source.astype(np.float32)
-            averaged = cv2.resize(source, size, interpolation=cv2.INTER_AREA)
+            averaged = cv2.resize(np.ascontiguousarray(source), size, interpolation=cv2.INTER_AREA)
             found = averaged if averaged.dtype == self.pixels.dtype else np.rint(averaged).astype(self.pixels.dtype)
             self._reductions.clear()
             self._reductions[factor] = found

@@ -64,16 +64,6 @@ def _spacing(dataset: Dataset, frame: int, found: Calibration) -> tuple[float, f
     return calibration.aspect_ratio(dataset, frame), 1.0, False
 
 
-def _directions(dataset: Dataset, plane: ImagePlane | None) -> tuple[str, str]:
-    """Return the letters of increasing column and row index: from the plane, else Patient Orientation (0020,0020)."""
-    if plane is not None:
-        return orientation.letters(plane.row_cosines), orientation.letters(plane.column_cosines)
-    found = [text.strip().upper() for text in values.texts(dataset, "PatientOrientation")]
-    if len(found) == 2 and all(text and set(text) <= set("LRAPHF") for text in found):
-        return found[0], found[1]
-    return "", ""
-
-
 def of_frame(image: ImageObject, decoded: Frame, frame: int, plane: ImagePlane | None) -> FrameView:
     """Return the view of a decoded frame.
 
@@ -92,12 +82,10 @@ def of_frame(image: ImageObject, decoded: Frame, frame: int, plane: ImagePlane |
     found = calibration.of(dataset, frame)
     row_spacing, column_spacing, in_mm = _spacing(dataset, frame, found)
     rows, columns = decoded.values.shape[:2]
-    across, down = _directions(dataset, plane)
     common: dict[str, Any] = {
         "shape": FrameShape(rows, columns, row_spacing, column_spacing),
         "plane": plane,
-        "row_direction": across,
-        "column_direction": down,
+        "edges": orientation.edges(plane) if plane is not None else orientation.edges_of(dataset, frame),
         "calibrated": in_mm,
         "calibration": _WORDS[found.source],
         "lossy": lossy_text(dataset, image.transfer_syntax_uid),
@@ -131,9 +119,7 @@ def of_frame(image: ImageObject, decoded: Frame, frame: int, plane: ImagePlane |
     )
 
 
-def of_plane(
-    volume: Volume, plane: ImagePlane, resliced: NDArray[np.floating[Any]], inside: NDArray[np.bool_]
-) -> FrameView:
+def of_plane(volume: Volume, plane: ImagePlane, resliced: NDArray[Any], inside: NDArray[np.bool_]) -> FrameView:
     """Return the view of a plane cut through a volume; outside of the volume it is black and has no value."""
     chain = volume.grey
     shown = np.where(inside, resliced, np.nan).astype(np.float32)
@@ -156,8 +142,7 @@ def of_plane(
         presets=chain.presets,
         first_voi=first,
         has_file_voi=True,
-        row_direction=orientation.letters(plane.row_cosines),
-        column_direction=orientation.letters(plane.column_cosines),
+        edges=orientation.edges(plane),
         calibrated=True,
         calibration="calibrated in mm",
         lossy="Reformatted",

@@ -30,12 +30,21 @@ class Slab:
     """How thick the planes are, and how values through the thickness are joined."""
 
     thickness_mm: float = 0.0
-    mode: str = "max"
+    mode: reslice.SlabMode = "max"
 
     @property
     def name(self) -> str:
         """Text for the corner: "MIP 10 mm", empty for a thin plane."""
         return f"{SLAB_MODES[self.mode]} {self.thickness_mm:g} mm" if self.thickness_mm > 0 else ""
+
+
+def _name(role: Role) -> reslice.PlaneName:
+    names: dict[Role, reslice.PlaneName] = {
+        Role.AXIAL: "axial",
+        Role.CORONAL: "coronal",
+        Role.SAGITTAL: "sagittal",
+    }
+    return names[role]
 
 
 class MprState:
@@ -52,32 +61,13 @@ class MprState:
 
     def __init__(self, volume: Volume) -> None:
         self.volume = volume
-        depth, rows, columns = volume.voxels.shape
-        self._size = (columns, rows, depth)
-        self._inverse = np.linalg.inv(volume.affine)
-        self.point: NDArray[np.float64] = self._patient((columns - 1) / 2, (rows - 1) / 2, (depth - 1) / 2)
+        self.point: NDArray[np.float64] = np.array(volume.centre)
         self.slab = Slab()
-        corners = [
-            self._patient(i, j, k)
-            for i in (-0.5, columns - 0.5)
-            for j in (-0.5, rows - 0.5)
-            for k in (-0.5, depth - 0.5)
-        ]
-        self._corners = np.array(corners)
-
-    def _patient(self, i: float, j: float, k: float) -> NDArray[np.float64]:
-        return (self.volume.affine @ np.array([i, j, k, 1.0]))[:3].astype(np.float64)
-
-    def contains(self, point: NDArray[np.float64]) -> bool:
-        """Whether a patient position lies in the volume."""
-        voxel = (self._inverse @ np.array([*point, 1.0]))[:3]
-        return bool(np.all(voxel >= -0.5) and np.all(voxel <= np.array(self._size) - 0.5))
 
     def set_point(self, point: NDArray[np.float64] | tuple[float, float, float]) -> None:
         """Let all planes pass through a patient position (mm, LPS), kept inside the volume."""
-        voxel = (self._inverse @ np.array([*point, 1.0]))[:3]
-        voxel = np.clip(voxel, 0.0, np.array(self._size, dtype=np.float64) - 1.0)
-        inside = self._patient(*voxel)
+        index = np.clip(self.volume.to_index(point), 0.0, np.array(self.volume.size, dtype=np.float64) - 1.0)
+        inside = self.volume.to_patient(*(float(value) for value in index))
         if not np.allclose(inside, self.point, atol=1e-6):
             self.point = inside
             self.changed.emit()
@@ -95,27 +85,36 @@ class MprState:
     def plane(self, role: Role) -> ImagePlane:
         """Return the plane of a viewport through the point."""
         x, y, z = (float(value) for value in self.point)
-        return reslice.standard_plane(self.volume, role.value, (x, y, z))
+        return reslice.standard_plane(self.volume, _name(role), (x, y, z))
 
     def step_mm(self, role: Role) -> float:
-        """Return the distance between neighbouring planes: the voxel spacing along the normal."""
-        normal = self.plane(role).normal
-        directions = self.volume.affine[:3, :3]
-        spacing = np.linalg.norm(directions, axis=0)
-        nearest = int(np.argmax(np.abs(normal @ (directions / spacing))))
-        return float(spacing[nearest])
+        """Return the distance between neighbouring planes: the voxel spacing across the plane."""
+        return reslice.plane_step(self.volume, _name(role))
+
+    def _across(self, role: Role) -> int:
+        return int(np.argmax(np.abs(self.plane(role).normal)))
 
     def scroll(self, role: Role, steps: float) -> None:
-        """Move the plane of `role` along its normal."""
-        self.set_point(self.point + self.plane(role).normal * self.step_mm(role) * steps)
+        """Move the plane of `role`: up towards head, back or left for positive steps."""
+        moved = self.point.copy()
+        moved[self._across(role)] += self.step_mm(role) * steps
+        self.set_point(moved)
+
+    def go_to(self, role: Role, index: int) -> None:
+        """Move the plane of `role` to number `index` (0-based)."""
+        self.scroll(role, index - self.position(role)[0])
 
     def position(self, role: Role) -> tuple[int, int]:
-        """Return the 0-based number of the plane and how many planes the volume has that way."""
-        plane = self.plane(role)
-        along = self._corners @ plane.normal
-        step = self.step_mm(role)
-        count = max(1, round(float(np.ptp(along)) / step))
-        index = int((float(plane.normal @ self.point) - float(along.min())) / step)
+        """Return the 0-based number of the plane and how many planes the volume has that way.
+
+        Numbers run from feet to head, front to back and right to left, as in `reslice.standard_stack`.
+        """
+        across, step = self._across(role), self.step_mm(role)
+        ends = [(-0.5, size - 0.5) for size in self.volume.size]
+        faces = [self.volume.to_patient(i, j, k)[across] for i in ends[0] for j in ends[1] for k in ends[2]]
+        low, high = float(min(faces)), float(max(faces))
+        count = max(1, int(np.ceil((high - low) / step - 1e-3)))
+        index = int((float(self.point[across]) - low) / step + 1e-3)
         return max(0, min(count - 1, index)), count
 
     def crosshair(self, role: Role) -> tuple[float, float]:

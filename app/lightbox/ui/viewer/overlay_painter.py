@@ -178,7 +178,7 @@ class OverlayPainter:
 def finding_at(
     scene: OverlayScene, style: OverlayStyle, transform: ViewTransform, x: float, y: float, reach: float = 6.0
 ) -> str:
-    """Return the finding under a point of the viewport: a line within `reach` pixels, else the region; empty if none."""
+    """Return the finding under a point of the viewport: a line within `reach` pixels, else a region, else nothing."""
     for shape in reversed(scene.shapes):
         if not any(style.visible(finding) for finding in shape.finding_ids):
             continue

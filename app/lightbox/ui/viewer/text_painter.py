@@ -1,4 +1,4 @@
-"""Text over images: light letters with a dark edge, kept as pictures because the same lines are painted again and again."""
+"""Text over images: light letters with a dark edge, kept as pictures, since the same lines are painted all the time."""
 
 from __future__ import annotations
 

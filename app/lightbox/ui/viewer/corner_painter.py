@@ -1,0 +1,101 @@
+"""Paints corner text, orientation letters, scale bar and notices of a viewport."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from lightbox.dicom.orientation import Edges
+from lightbox.ui import theme
+from lightbox.ui.viewer.text_painter import LINE, TextPainter
+from lightbox.viewer.corner_text import Corners
+from lightbox.viewer.feed import Notice
+from lightbox.viewer.scale_bar import ScaleBar
+
+MARGIN = 10.0
+NARROW = 340.0
+"""Below this width the second and third lines of the upper corners give way to the image."""
+
+
+def paint_corners(
+    painter: QPainter, text: TextPainter, size: tuple[float, float], corners: Corners, bar: ScaleBar | None
+) -> None:
+    """Paint the four corners; long lines are cut, and on small viewports the less important ones are left out."""
+    width, height = size
+    color = theme.color("text")
+    half = width / 2 - 2 * MARGIN
+    lines = 3 if width >= NARROW and height >= 220 else 1
+    top = MARGIN
+    if corners.banner:
+        box = QRectF(MARGIN, MARGIN, half, LINE)
+        text.draw_in(painter, box, corners.banner, theme.color("prior"), Qt.AlignmentFlag.AlignLeft)
+        top += LINE
+    for number, line in enumerate(corners.top_left[:lines]):
+        box = QRectF(MARGIN, top + number * LINE, half, LINE)
+        text.draw_in(painter, box, line, color, Qt.AlignmentFlag.AlignLeft)
+    for number, line in enumerate(corners.top_right[: max(lines, 2)]):
+        box = QRectF(width - MARGIN - half, MARGIN + number * LINE, half, LINE)
+        text.draw_in(painter, box, line, color, Qt.AlignmentFlag.AlignRight)
+    bottom = height - MARGIN - LINE
+    for number, line in enumerate(reversed(corners.bottom_left)):
+        box = QRectF(MARGIN, bottom - number * LINE, half, LINE)
+        text.draw_in(painter, box, line, color, Qt.AlignmentFlag.AlignLeft)
+    lift = LINE + 4 if bar is not None else 0
+    for number, line in enumerate(reversed(corners.bottom_right)):
+        box = QRectF(width - MARGIN - half, bottom - lift - number * LINE, half, LINE)
+        text.draw_in(painter, box, line, color, Qt.AlignmentFlag.AlignRight)
+    if bar is not None:
+        _paint_bar(painter, text, width - MARGIN, bottom + LINE / 2, bar)
+
+
+def _paint_bar(painter: QPainter, text: TextPainter, right: float, middle: float, bar: ScaleBar) -> None:
+    """Paint |—— 5 cm ——| with its right end at `right`."""
+    left = round(right - bar.pixels) + 0.5
+    right = round(right) - 0.5
+    middle = round(middle) + 0.5
+    label = text.width(bar.label)
+    gap = (right - left - label) / 2 - 5
+    for pen in (QPen(QColor(0, 0, 0, 170), 3), QPen(theme.color("text"), 1)):
+        painter.setPen(pen)
+        painter.drawLine(QPointF(left, middle - 4), QPointF(left, middle + 4))
+        painter.drawLine(QPointF(right, middle - 4), QPointF(right, middle + 4))
+        if gap > 4:
+            painter.drawLine(QPointF(left, middle), QPointF(left + gap, middle))
+            painter.drawLine(QPointF(right - gap, middle), QPointF(right, middle))
+        else:
+            painter.drawLine(QPointF(left, middle), QPointF(right, middle))
+    y = middle - text.height / 2 if gap > 4 else middle - text.height - 3
+    text.draw(painter, left + (right - left - label) / 2, y, bar.label, theme.color("text"))
+
+
+def paint_edges(painter: QPainter, text: TextPainter, size: tuple[float, float], edges: Edges) -> None:
+    """Paint the orientation letters in the middle of the four edges."""
+    width, height = size
+    color = theme.color("text")
+    middle = height / 2 - text.height / 2
+    text.draw(painter, MARGIN, middle, edges.left, color)
+    text.draw(painter, width - MARGIN - text.width(edges.right), middle, edges.right, color)
+    text.draw(painter, (width - text.width(edges.top)) / 2, MARGIN, edges.top, color)
+    text.draw(painter, (width - text.width(edges.bottom)) / 2, height - MARGIN - LINE, edges.bottom, color)
+
+
+def paint_notice(painter: QPainter, size: tuple[float, float], notice: Notice) -> None:
+    """Paint words in the middle of the viewport: what it is, and why."""
+    width, height = size
+    color = theme.color("warn" if notice.kind == "warn" else "text-secondary")
+    room = QRectF(24, 24, max(40.0, width - 48), max(40.0, height - 48))
+    flags = int(Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap)
+    painter.setFont(theme.font(14))
+    head = painter.boundingRect(room, flags, notice.text)
+    painter.setFont(theme.font(12))
+    detail = painter.boundingRect(room, flags, notice.detail) if notice.detail else QRectF()
+    top = (height - head.height() - (detail.height() + 8 if notice.detail else 0)) / 2
+    painter.setPen(color)
+    painter.setFont(theme.font(14))
+    painter.drawText(QRectF(room.left(), top, room.width(), head.height() + 2), flags, notice.text)
+    if notice.detail:
+        painter.setPen(theme.color("text-secondary"))
+        painter.setFont(theme.font(12))
+        painter.drawText(
+            QRectF(room.left(), top + head.height() + 8, room.width(), detail.height() + 2), flags, notice.detail
+        )

@@ -1,0 +1,119 @@
+"""Overlay scenes of stored frames: made in the background, kept, and made ahead for the frames to come."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from lightbox.viewer import overlays
+from lightbox.viewer.overlays import EMPTY, OverlayScene
+
+if TYPE_CHECKING:
+    from lightbox.findings.model import ResultSet
+    from lightbox.viewer.display_sets_model import DisplaySet
+    from lightbox.viewer.latest import LatestWorker
+
+KEPT = 400
+AHEAD = 6
+"""How many frames on each side are prepared."""
+
+Key = tuple[str, int]
+
+
+class SceneStore:
+    """Scenes by display set and frame.
+
+    Parameters
+    ----------
+    worker : LatestWorker
+        Makes them.
+    post : callable
+        Brings answers to the thread of the screen.
+    """
+
+    ready = Signal(str, int)
+    """A scene was made: uid of the display set, frame index."""
+
+    def __init__(self, worker: LatestWorker, post: Callable[[Callable[[], None]], None]) -> None:
+        self._worker = worker
+        self._post = post
+        self._kept: OrderedDict[Key, OverlayScene] = OrderedDict()
+        self._generation = 0
+
+    def clear(self) -> None:
+        """Forget all scenes: the results changed."""
+        self._generation += 1
+        self._kept.clear()
+
+    def scene(
+        self, result_sets: Sequence[ResultSet], display_set: DisplaySet, index: int, rows: int, columns: int
+    ) -> OverlayScene | None:
+        """Return the scene of a frame, or None while it is being made (`ready` tells when it is there).
+
+        Parameters
+        ----------
+        rows, columns : int
+            Size of the frame.
+        """
+        if not result_sets:
+            return EMPTY
+        key = (display_set.uid, index)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            self._ask_ahead(result_sets, display_set, index, rows, columns)
+            return found
+        generation = self._generation
+
+        def done(scene: OverlayScene | None, error: Exception | None) -> None:
+            self._post(lambda: self._keep(generation, key, scene if error is None and scene is not None else EMPTY))
+
+        self._worker.ask(("scene", display_set.uid), lambda: make(result_sets, display_set, index, rows, columns), done)
+        return None
+
+    def _keep(self, generation: int, key: Key, scene: OverlayScene) -> None:
+        if generation != self._generation:
+            return
+        self._kept[key] = scene
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        self.ready.emit(*key)
+
+    def _ask_ahead(
+        self, result_sets: Sequence[ResultSet], display_set: DisplaySet, index: int, rows: int, columns: int
+    ) -> None:
+        wanted = [
+            place
+            for away in range(1, AHEAD + 1)
+            for place in (index + away, index - away)
+            if 0 <= place < display_set.number_of_frames and (display_set.uid, place) not in self._kept
+        ]
+        if not wanted:
+            return
+        generation = self._generation
+
+        def work() -> list[tuple[Key, OverlayScene]]:
+            return [
+                ((display_set.uid, place), make(result_sets, display_set, place, rows, columns)) for place in wanted
+            ]
+
+        def done(made: list[tuple[Key, OverlayScene]] | None, error: Exception | None) -> None:
+            for key, scene in made or ():
+                self._post(lambda key=key, scene=scene: self._keep(generation, key, scene))
+
+        self._worker.ask(("ahead", display_set.uid), work, done)
+
+
+def make(
+    result_sets: Sequence[ResultSet], display_set: DisplaySet, index: int, rows: int, columns: int
+) -> OverlayScene:
+    """Return the overlays of frame `index` of a display set."""
+    frame = display_set.frames[index]
+    plane = frame.plane
+    thickness = display_set.spacing_mm or (plane.slice_thickness if plane is not None else None) or 1.0
+    return overlays.for_image(
+        result_sets, frame.sop_instance_uid, frame.frame_index, rows, columns, plane, tolerance_mm=thickness / 2
+    )
