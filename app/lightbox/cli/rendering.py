@@ -130,8 +130,9 @@ def render_series(
         return picture.to_png(composition.compose(pixels, aspect=aspect))
     results = workstation.results(study_uid)
     tolerance = (chosen.spacing_mm or 2 * overlay.IN_PLANE_MM) / 2
+    rows, columns = pixels.shape[:2]
     scene = overlay.for_image(
-        results, ref.sop_instance_uid, ref.frame_index, *pixels.shape[:2], ref.plane, tolerance_mm=tolerance
+        results, ref.sop_instance_uid, ref.frame_index, rows, columns, ref.plane, tolerance_mm=tolerance
     )
     return picture.to_png(composition.compose(pixels, scene, _style(results), aspect=aspect))
 
