@@ -1,0 +1,168 @@
+"""Reading a written file again and looking for what must not be in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lightbox.deid import charsets, dates, part10
+from lightbox.deid.elements import PIXEL_DATA, TEXT_VRS, Element, MalformedError
+from lightbox.deid.lexicon import Lexicon, compile_needles
+from lightbox.deid.pseudonyms import Subject
+
+ENCODINGS = (
+    "utf-8", "latin-1", "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "cp1252", "shift_jis", "euc_jp",
+    "iso2022_jp", "euc_kr", "gb18030", "big5", "utf-16-le", "utf-16-be",
+)  # fmt: skip
+MIN_IN_BINARY = 5
+MIN_BYTES_IN_PIXELS = 6
+_UID = re.compile(rb"[0-2](?:\.\d{1,64}){3,}")
+_DAY = re.compile(rb"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")
+_ESCAPES = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something that should not be there.
+
+    `kind` is ``identifier``, ``uid``, ``date``, ``private``, ``structure`` or ``unreadable``.
+    """
+
+    kind: str
+    where: str
+
+
+def verify(data: bytes, lexicon: Lexicon, subject: Subject, *, new_uid: Callable[[str], str]) -> list[Leak]:
+    """Search a written file for the patient's identifiers.
+
+    The file is parsed again, deflated content inflated. Every lexicon entry is looked for in every text element
+    (decoded by its character set) and in the bytes of all elements in all usual encodings; every original UID likewise;
+    every original date in text and among the dates that are not a date of this patient after moving.
+
+    Parameters
+    ----------
+    data : bytes
+        The file as written.
+    lexicon : Lexicon
+        What must not be found.
+    subject : Subject
+        Pseudonym and date offset of the patient.
+    new_uid : callable
+        Gives the new UID of an old one.
+
+    Returns
+    -------
+    list of Leak
+        Empty when nothing was found.
+    """
+    try:
+        file = part10.read(data)
+    except MalformedError as error:
+        return [Leak("unreadable", error.why)]
+    leaks = [Leak("structure", note) for note in sorted(file.notes & {"preamble", "trailing-bytes", "no-meta"})]
+    allowed = {dates.DUMMY_DA} | {moved for day in lexicon.dates if (moved := dates.shift_da(day, subject.shift_days))}
+    forbidden_days = {day.encode() for day in lexicon.dates}
+    text_parts: list[str] = []
+    blob: list[bytes] = []
+    for where, element, codecs in _leaves([*file.meta, *file.elements], "", charsets.DEFAULT):
+        if (element.tag >> 16) & 1:
+            leaks.append(Leak("private", where))
+        if element.tag == PIXEL_DATA:
+            if _in_pixels(element.value, lexicon):
+                leaks.append(Leak("identifier", where))
+            continue
+        value = bytes(element.value)
+        blob.append(value)
+        if element.vr in TEXT_VRS and element.vr != "UI":
+            text = charsets.decode(value, element.vr, codecs)
+            text_parts.append(text)
+            if element.vr in ("DA", "DT"):
+                days = [part[:10] if element.vr == "DA" else dates.day_of_dt(part) for part in text.split("\\")]
+                if any(_plain(day) in lexicon.dates and _plain(day) not in allowed for day in days):
+                    leaks.append(Leak("date", where))
+            elif any(day in forbidden_days for day in _DAY.findall(value)):
+                leaks.append(Leak("date", where))
+        found = {uid for match in _UID.findall(value) for uid in _prefixes(match.decode("ascii"))} & lexicon.uids
+        if any(new_uid(uid) != uid for uid in found):
+            leaks.append(Leak("uid", where))
+    joined = "\n".join(text_parts).lower()
+    raw = b"\n".join(blob)
+    if lexicon.may_contain(joined) and lexicon.pattern.search(joined):
+        leaks += _locate(file, lexicon)
+    if not leaks and _in_bytes(raw, lexicon):
+        leaks.append(Leak("identifier", "bytes of the file"))
+    return leaks
+
+
+def _plain(day: str) -> str:
+    found = dates.parse_da(day)
+    return "" if found is None else f"{found:%Y%m%d}"
+
+
+def _prefixes(uid: str) -> Iterator[str]:
+    """Yield a UID and, for one that was made longer, what it was made from."""
+    while uid.count(".") >= 3:
+        yield uid
+        uid = uid.rsplit(".", 1)[0]
+
+
+def _leaves(
+    elements: list[Element], where: str, codecs: tuple[str, ...]
+) -> Iterator[tuple[str, Element, tuple[str, ...]]]:
+    for element in elements:
+        if element.tag == charsets.SPECIFIC_CHARACTER_SET and element.items is None:
+            codecs = charsets.encodings(bytes(element.value))
+    for element in elements:
+        name = f"{where}({element.tag >> 16:04X},{element.tag & 0xFFFF:04X})"
+        if element.items is None:
+            yield name, element, codecs
+        for number, item in enumerate(element.items or ()):
+            yield from _leaves(item, f"{name}[{number}].", codecs)
+
+
+def _locate(file: part10.Part10, lexicon: Lexicon) -> list[Leak]:
+    leaks = []
+    for where, element, codecs in _leaves([*file.meta, *file.elements], "", charsets.DEFAULT):
+        if element.vr in TEXT_VRS and element.vr != "UI" and element.tag != PIXEL_DATA:
+            text = charsets.decode(element.value, element.vr, codecs).lower()
+            if lexicon.pattern.search(text):
+                leaks.append(Leak("identifier", where))
+    return leaks
+
+
+def _in_bytes(raw: bytes, lexicon: Lexicon) -> bool:
+    """Whether bytes hold an entry in any encoding; text in 16 bits a letter is found with its zero bytes taken out."""
+    lower = raw.lower()
+    plain = lower.decode("latin-1")
+    squeezed = lower.replace(b"\0", b"").decode("latin-1")
+    ascii_needles = [n for n in lexicon.words if n.isascii() and len(n) >= MIN_IN_BINARY]
+    hits = [n for n in ascii_needles if n in plain or n in squeezed]
+    if hits:
+        pattern = compile_needles(hits)
+        if pattern.search(plain) or pattern.search(squeezed):
+            return True
+    stripped = _ESCAPES.sub(b"", raw)
+    return any(
+        code in raw or code in stripped for needle in lexicon.words if not needle.isascii() for code in _encoded(needle)
+    )
+
+
+def _encoded(needle: str) -> set[bytes]:
+    out = set()
+    for form in (needle, needle.upper(), needle.title()):
+        for encoding in ENCODINGS:
+            try:
+                code = _ESCAPES.sub(b"", form.encode(encoding))
+            except UnicodeError:
+                continue
+            if len(code) >= 4:
+                out.add(code)
+    return out
+
+
+def _in_pixels(value: bytes | memoryview, lexicon: Lexicon) -> bool:
+    """Whether pixel data hold an entry as text (comments of compressed streams, text hidden in frames)."""
+    lower = bytes(value).lower()
+    hits = [n for n in lexicon.words if n.isascii() and len(n) >= MIN_BYTES_IN_PIXELS and n.encode() in lower]
+    return bool(hits) and compile_needles(hits).search(lower.decode("latin-1")) is not None
