@@ -182,13 +182,20 @@ def identifier(level: str, keys: Mapping[str, str]) -> Dataset:
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.QueryRetrieveLevel = level.upper()
     for word in RETURN_KEYS[level]:
-        _put(dataset, word, "")
+        put(dataset, word, "")
     for word, value in keys.items():
-        _put(dataset, word, value)
+        put(dataset, word, value)
     return dataset
 
 
-def _put(dataset: Dataset, word: str, value: str) -> None:
+def put(dataset: Dataset, word: str, value: str) -> None:
+    """Set an attribute of an identifier from text; several values are separated by backslashes.
+
+    Raises
+    ------
+    UsageError
+        The text is no value for the attribute.
+    """
     vr = dictionary_VR(word).split(" or ")[0]
     converted: object = value
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from lightbox.library.library import Library
 
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+_DEFLATED_HEAD = 65_536
 _LONG_VRS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"})
 
 
@@ -57,10 +60,33 @@ def describe(file: BinaryIO) -> Description:
     file.seek(0)
     if file.read(132)[128:] == b"DICM":
         meta = _file_meta(file)
+        offset = file.tell()
         syntax, sop_class, instance = (meta.get(number, "") for number in (0x0010, 0x0002, 0x0003))
-        if syntax and sop_class and instance:
-            return Description(sop_class, instance, syntax, file.tell())
+        if syntax:
+            # What is in the data set counts (PS3.4 B.3): file meta information of other programs may differ from it
+            told = _identifiers(file, syntax)
+            sop_class, instance = told.get(0x00080016, sop_class), told.get(0x00080018, instance)
+            if sop_class and instance:
+                return Description(sop_class, instance, syntax, offset)
     return _by_data_set(file)
+
+
+def _identifiers(file: BinaryIO, syntax: str) -> dict[int, str]:
+    """Return SOP Class UID and SOP Instance UID of the data set that begins here, as far as they can be read."""
+    from pydicom.filereader import read_dataset
+    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
+    source: BinaryIO = file
+    if syntax == DeflatedExplicitVRLittleEndian:
+        source = BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(_DEFLATED_HEAD), _DEFLATED_HEAD))
+    implicit, little = syntax == IMPLICIT_LITTLE_ENDIAN, syntax != ExplicitVRBigEndian
+    try:
+        head = read_dataset(source, implicit, little, stop_when=lambda tag, vr, length: tag > 0x00080018)
+        found = {tag: head.get_item(tag) for tag in (0x00080016, 0x00080018)}
+    except (EOFError, ValueError, KeyError, struct.error, NotImplementedError, zlib.error):
+        return {}
+    values = {tag: item.value for tag, item in found.items() if item is not None and isinstance(item.value, bytes)}
+    return {tag: value.rstrip(b"\x00 ").decode("ascii", "replace") for tag, value in values.items() if value}
 
 
 def _file_meta(file: BinaryIO) -> dict[int, str]:

@@ -1,0 +1,322 @@
+"""An archive of our own on loopback: C-ECHO, C-FIND, C-GET, C-MOVE and C-STORE over a library or a folder.
+
+It stands in for a PACS in the demonstration and in tests. Objects are sent byte for byte as they are stored; an
+uncompressed object is re-encoded only for a receiver that takes no other uncompressed encoding.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+from pynetdicom.dimse_primitives import C_GET, C_MOVE
+from pynetdicom.dsutils import encode
+from pynetdicom.presentation import PresentationContext, build_context
+
+from lightbox.core.errors import LightboxError, UsageError
+from lightbox.network import contexts, find, get, handlers, move, query_keys, reply, words
+from lightbox.network.archive_index import ArchiveIndex, Entry
+from lightbox.network.association import associated
+from lightbox.network.errors import AssociationError
+from lightbox.network.identity import LocalIdentity
+from lightbox.network.peers import Peer
+from lightbox.network.receive import Receiver
+from lightbox.network.send import accepted_pairs
+from lightbox.network.stack import Entity, EntityServer, LightboxAssociation
+from lightbox.network.stored import StoredObject, of_files, of_library
+
+if TYPE_CHECKING:
+    from lightbox.library.library import Library
+    from lightbox.library.records import InstancesAdded
+
+logger = logging.getLogger(__name__)
+
+_PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
+_PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
+_SERVICES = (*find.MODELS.values(), get.MODEL, move.MODEL, _PATIENT_ROOT_GET, _PATIENT_ROOT_MOVE)
+_PAGE = 500
+
+PENDING, SUCCESS, CANCELLED = 0xFF00, 0x0000, 0xFE00
+SUBOPERATIONS_FAILED, ALL_FAILED = 0xB000, 0xA702
+UNKNOWN_DESTINATION, BAD_IDENTIFIER = 0xA801, 0xA900
+
+
+class Archive:
+    """An embedded query/retrieve SCP.
+
+    Parameters
+    ----------
+    source : Library or Path
+        What it holds: a library (then it takes C-STORE, too) or a folder of DICOM files.
+    ae_title : str
+        Its AE title.
+    port : int
+        TCP port on loopback; 0 takes a free one.
+    destinations : mapping of str to tuple of (str, int), optional
+        Where C-MOVE may send to: AE title -> (host, port). May be changed while it runs.
+    """
+
+    def __init__(
+        self,
+        source: Library | Path | str,
+        ae_title: str = "ARCHIVE",
+        port: int = 0,
+        *,
+        destinations: Mapping[str, tuple[str, int]] | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.ae_title = ae_title
+        self.destinations = dict(destinations or {})
+        self.index = ArchiveIndex(ae_title)
+        self._identity = LocalIdentity(ae_title, port, host)
+        self._folder = Path(source) if isinstance(source, Path | str) else None
+        self._library: Library | None = None if isinstance(source, Path | str) else source
+        self._receiver = Receiver(self._library) if self._library is not None else None
+        self._server: EntityServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, 0 when it does not."""
+        return int(self._server.server_address[1]) if self._server is not None else 0
+
+    def peer(self, name: str = "archive") -> Peer:
+        """Return it as a peer."""
+        return Peer(name, self.ae_title, self._identity.host, self.port)
+
+    def start(self) -> None:
+        """Index the source and begin to listen."""
+        if self._server is not None:
+            return
+        if self._library is not None:
+            self._library.instances_added.connect(self._on_added)
+            self.index.add(_all_of(self._library))
+        elif self._folder is not None:
+            self.index.add(of_files(sorted(path for path in self._folder.rglob("*") if path.is_file())))
+        self._server = Entity(self._identity).listen(
+            (self._identity.host, self._identity.port),
+            [build_context(handlers.VERIFICATION)],
+            [(evt.EVT_REQUESTED, self._negotiate), (evt.EVT_C_FIND, self._find), handlers.STORE],
+            receiver=self._receiver,
+            services={C_GET: self._get, C_MOVE: self._move},
+        )
+
+    def stop(self) -> None:
+        """Stop listening and end associations."""
+        server, self._server = self._server, None
+        if server is not None:
+            associations = server.active_associations
+            server.shutdown()
+            for association in associations:
+                association.abort()
+        if self._receiver is not None:
+            self._receiver.close()
+        if self._library is not None and server is not None:
+            self._library.instances_added.disconnect(self._on_added)
+
+    def __enter__(self) -> Archive:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _on_added(self, event: InstancesAdded) -> None:
+        assert self._library is not None
+        for series_uid in event.series_uids:
+            uids = [record.sop_instance_uid for record in self._library.instances_of(series_uid)]
+            self.index.add(of_library(self._library, uids))
+
+    def _negotiate(self, event: Any) -> None:
+        association: LightboxAssociation = event.assoc
+        request = association.requestor.primitive
+        proposed = request.presentation_context_definition_list if request is not None else []
+        storage = contexts.acceptable(proposed)
+        for context in storage:
+            held = self.index.syntaxes(str(context.abstract_syntax))
+            # Where the requestor leaves the choice, choose what we can send as it is stored
+            context.transfer_syntax = sorted(context.transfer_syntax, key=lambda uid: str(uid) not in held)
+            context.scu_role = context.scp_role = True
+        services = [build_context(model, list(contexts.LITTLE_ENDIAN)) for model in _SERVICES]
+        echo = build_context(handlers.VERIFICATION, list(contexts.LITTLE_ENDIAN))
+        association.acceptor.supported_contexts = [echo, *services, *storage]
+
+    def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
+        identifier = event.identifier
+        level = str(identifier.get("QueryRetrieveLevel", "")).strip().lower()
+        if level not in query_keys.LEVELS:
+            yield BAD_IDENTIFIER, None
+            return
+        asked = reply.row(identifier)
+        for row in self.index.find(level, {word: key for word, key in asked.items() if key}):
+            if event.is_cancelled:
+                yield CANCELLED, None
+                return
+            answer = Dataset()
+            answer.SpecificCharacterSet = "ISO_IR 192"
+            answer.QueryRetrieveLevel = level.upper()
+            for word in (*asked, "RetrieveAETitle"):
+                try:
+                    query_keys.put(answer, word, row.get(word, ""))
+                except UsageError:
+                    query_keys.put(answer, word, "")
+            yield PENDING, answer
+
+    def _get(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
+        entries = self._selected(request, context)
+        _serve(association, request, context, C_GET, entries, association)
+
+    def _move(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
+        title = str(request.MoveDestination or "").strip()
+        if title not in self.destinations:
+            _answer(association, request, context, C_MOVE, UNKNOWN_DESTINATION)
+            return
+        entries = self._selected(request, context)
+        if not entries:
+            _serve(association, request, context, C_MOVE, [], None)
+            return
+        host, port = self.destinations[title]
+        pairs = dict.fromkeys(
+            pair
+            for entry in entries
+            for pair in contexts.pairs_for(entry.description.sop_class_uid, [entry.description.transfer_syntax_uid])
+        )
+        proposed = contexts.build(list(pairs)[: contexts.MAXIMUM_CONTEXTS])
+        try:
+            with associated(Peer(title, title, host, port), self._identity, proposed) as outgoing:
+                originator = (association.peer_title, int(request.MessageID or 0))
+                _serve(association, request, context, C_MOVE, entries, outgoing, originator)
+        except AssociationError as error:
+            logger.warning("the destination of a C-MOVE could not be reached: %s", error.code)
+            _answer(association, request, context, C_MOVE, ALL_FAILED, [0, 0, len(entries), 0], entries)
+
+    def _selected(self, request: Any, context: PresentationContext) -> list[Entry]:
+        implicit = context.transfer_syntax[0].is_implicit_VR
+        return self.index.select(reply.row(reply.decode_identifier(request.Identifier, implicit_vr=implicit)))
+
+
+def _all_of(library: Library) -> Iterator[StoredObject]:
+    after = None
+    while True:
+        page = library.page_studies(None, after, _PAGE)
+        for study in page.rows:
+            for series in library.series_of(study.study_instance_uid):
+                uids = [record.sop_instance_uid for record in library.instances_of(series.series_instance_uid)]
+                yield from of_library(library, uids)
+        after = page.next
+        if after is None:
+            return
+
+
+def _serve(
+    association: LightboxAssociation,
+    request: Any,
+    context: PresentationContext,
+    kind: type[C_GET] | type[C_MOVE],
+    entries: list[Entry],
+    outgoing: LightboxAssociation | None,
+    originator: tuple[str, int] | None = None,
+) -> None:
+    """Send `entries` as C-STORE sub-operations on `outgoing` and report on `association` (PS3.4 C.4.2.3, C.4.3.3)."""
+    remaining, completed, warned = len(entries), 0, 0
+    failed: list[Entry] = []
+    accepted = accepted_pairs(outgoing) if outgoing is not None else {}
+    for number, entry in enumerate(entries):
+        if request.MessageID in association.dimse.cancel_req:
+            counts = [completed, warned, len(failed), remaining]
+            _answer(association, request, context, kind, CANCELLED, counts, failed)
+            return
+        assert outgoing is not None
+        status = _send(outgoing, entry, accepted, number % 60_000 + 1, originator)
+        if not association.is_established:
+            return
+        remaining -= 1
+        if status == SUCCESS:
+            completed += 1
+        elif words.is_failure(status):
+            failed.append(entry)
+        else:
+            warned += 1
+        if remaining:
+            counts = [completed, warned, len(failed), remaining]
+            _answer(association, request, context, kind, PENDING, counts)
+    status = SUCCESS if not failed else SUBOPERATIONS_FAILED if completed + warned else ALL_FAILED
+    _answer(association, request, context, kind, status, [completed, warned, len(failed), None], failed)
+
+
+def _send(
+    outgoing: LightboxAssociation,
+    entry: Entry,
+    accepted: dict[contexts.Pair, int],
+    message_id: int,
+    originator: tuple[str, int] | None,
+) -> int | None:
+    """Send one instance as it is stored; re-encode it only between uncompressed little-endian encodings."""
+    if not outgoing.is_established:
+        return None
+    sop_class, syntax = entry.description.sop_class_uid, entry.description.transfer_syntax_uid
+    context_id = accepted.get((sop_class, syntax))
+    open_data: Callable[[], BinaryIO] = entry.stored.open
+    offset = entry.description.offset
+    if context_id is None:
+        usable = [other for other in contexts.LITTLE_ENDIAN if (sop_class, other) in accepted]
+        if syntax not in contexts.LITTLE_ENDIAN or not usable:
+            return None
+        context_id = accepted[(sop_class, usable[0])]
+        open_data, offset = (lambda: _reencoded(entry, usable[0])), 0
+    try:
+        with open_data() as data:
+            data.seek(offset)
+            status, _ = outgoing.store_stream(
+                sop_class,
+                entry.description.sop_instance_uid,
+                context_id,
+                data,
+                message_id=message_id,
+                originator=originator,
+            )
+            return status
+    except (OSError, LightboxError) as error:
+        logger.warning("a stored object could not be read: %s", type(error).__name__)
+        return None
+
+
+def _reencoded(entry: Entry, syntax: str) -> BinaryIO:
+    from lightbox.dicom.reading import read_dataset
+
+    with entry.stored.open() as file:
+        dataset = read_dataset(file)
+    implicit = syntax == contexts.LITTLE_ENDIAN[1]
+    return BytesIO(encode(dataset, implicit, True) or b"")
+
+
+def _answer(
+    association: LightboxAssociation,
+    request: Any,
+    context: PresentationContext,
+    kind: type[C_GET] | type[C_MOVE],
+    status: int,
+    counts: list[int | None] | list[int] | None = None,
+    failed: Iterable[Entry] = (),
+) -> None:
+    """Send a response; `counts` are completed, with warnings, failed and remaining sub-operations."""
+    response = kind()
+    response.MessageIDBeingRespondedTo = request.MessageID
+    response.AffectedSOPClassUID = request.AffectedSOPClassUID
+    response.Status = status
+    if counts is not None:
+        response.NumberOfCompletedSuboperations = counts[0]
+        response.NumberOfWarningSuboperations = counts[1]
+        response.NumberOfFailedSuboperations = counts[2]
+        response.NumberOfRemainingSuboperations = counts[3]
+    uids = [entry.description.sop_instance_uid for entry in failed]
+    if uids and status != PENDING:
+        identifier = Dataset()
+        query_keys.put(identifier, "FailedSOPInstanceUIDList", "\\".join(uids))
+        syntax = context.transfer_syntax[0]
+        response.Identifier = BytesIO(encode(identifier, syntax.is_implicit_VR, True) or b"")
+    association.dimse.send_msg(response, context.context_id or 0)
