@@ -42,7 +42,7 @@ class ModalityLut:
     @property
     def is_integral(self) -> bool:
         """Whether integers stay integers."""
-        return self.table is not None or (self.slope.is_integer() and self.intercept.is_integer())
+        return self.table is not None or (self.slope % 1 == 0 and self.intercept % 1 == 0)
 
     def apply(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Return modality values of the same shape: int32 when they are exact integers, otherwise float32.
