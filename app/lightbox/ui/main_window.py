@@ -47,6 +47,7 @@ class MainWindow(QMainWindow):
         self.bridge = Bridge(self)
         self.browse_jobs = JobRunner(workers=2, name="browse")
         self.network_jobs = JobRunner(workers=4, name="ask")
+        self.work_jobs = JobRunner(workers=1, name="work")
         self.center = TransferCenter(workstation, self.bridge)
         self._open_first = on_open
         self._opening = ""
@@ -60,7 +61,7 @@ class MainWindow(QMainWindow):
         self.overview_sheet = ShortcutsOverview(self)
         window_place.restore(self, workstation.settings)
         self.go("studies")
-        self.studies.table.setFocus()
+        self.studies.box.setFocus()
 
     # --- parts
 
@@ -223,7 +224,7 @@ class MainWindow(QMainWindow):
         if self._export_page is None:
             from lightbox.ui.export.export_page import ExportPage
 
-            page = ExportPage(self.workstation, self.bridge, self.browse_jobs)
+            page = ExportPage(self.workstation, self.bridge, self.work_jobs)
             page.studies_wanted.connect(lambda: self.go("studies"))
             self._export_page = page
             self.places.addWidget(page)
@@ -367,6 +368,7 @@ class MainWindow(QMainWindow):
         self.center.close()
         self.browse_jobs.close(1.0)
         self.network_jobs.close(1.0)
+        self.work_jobs.close()
         super().closeEvent(event)
 
 

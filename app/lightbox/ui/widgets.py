@@ -208,7 +208,7 @@ def draw_badge(painter: QPainter, x: int, middle: int, text: str, kind: str, roo
     if width > room:
         return 0
     fore, back = BADGES.get(kind, BADGES[""])
-    box = QRect(x, middle - 10, width, 20)
+    box = QRect(x, middle - 9, width, 20)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(theme.token(back)))
     painter.drawRoundedRect(box, 4, 4)
@@ -272,10 +272,9 @@ class EmptyState(QWidget):
         self.heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.text = label(text, "secondary", wrap=True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.text.setMaximumWidth(520)
         column.addWidget(self.heading)
+        self.text.setFixedWidth(440)
         column.addLayout(row(None, self.text, None, spacing=0))
-        self.text.setMinimumWidth(280)
         if buttons:
             column.addSpacing(8)
             column.addLayout(row(None, *buttons, None))

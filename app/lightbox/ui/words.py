@@ -86,6 +86,8 @@ def age(age_string: str, birth: str, at: str) -> str:
     """Return the age at the study: years from the dates, otherwise Patient's Age (``045Y``), with a unit under two."""
     text = age_string.strip().upper()
     stated = f"{int(text[:3])} {text[3].lower()}" if len(text) == 4 and text[:3].isdigit() and text[3] in "DWMY" else ""
+    if stated == "0 y":
+        stated = ""
     years = age_years(birth, at)
     if years is not None and years >= 2:
         return str(years)

@@ -237,14 +237,14 @@ class DetailPane(QFrame):
         else:
             amount = words.plural(number, "image")
         facts = [
-            ("Born", born),
+            ("Born" if study.patient_birth_date else "Sex, age", born),
             ("Patient ID", " · ".join(part for part in (study.patient_id, study.issuer_of_patient_id) if part)),
             ("Study", words.moment(study.study_date, study.study_time)),
             ("Accession", study.accession_number),
             ("Referred by", words.name(study.referring_physician_name)),
             ("Institution", study.institution_name),
             ("Here", amount),
-            ("From", study.source if chosen.here else ""),
+            ("From", chosen.source() if chosen.here else ""),
         ]
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)

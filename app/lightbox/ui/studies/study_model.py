@@ -38,9 +38,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("id", "ID", "patient_id", 110, lambda row: row.record.patient_id),
     Column("sex", "Sex, age", "", 78, lambda row: words.sex_age(row.record.patient_sex, _age(row))),
     Column(
-        "date", "Study date", "study_date", 140, lambda row: words.moment(row.record.study_date, row.record.study_time)
+        "date", "Study date", "study_date", 150, lambda row: words.moment(row.record.study_date, row.record.study_time)
     ),
-    Column("modality", "Mod.", "", 76, lambda row: ", ".join(row.modalities()), tip="Modalities"),
+    Column("modality", "Mod.", "modality", 76, lambda row: ", ".join(row.modalities()), tip="Modalities"),
     Column("description", "Description", "study_description", 240, lambda row: row.record.study_description),
     Column(
         "accession",

@@ -76,7 +76,7 @@ class StudyRow:
         """Return where it came from, or lies."""
         if self.announced and not self.here:
             return ", ".join(self.announced)
-        return self.record.source or HERE
+        return {"": HERE, "file": "Imported"}.get(self.record.source, self.record.source)
 
     def results(self) -> list[str]:
         """Return the modalities that hold results (SEG, SR)."""

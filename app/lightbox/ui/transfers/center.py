@@ -152,7 +152,16 @@ class TransferCenter(QObject):
         follow = self._follow(transfer)
 
         def work(job: Job[ImportReport]) -> ImportReport:
-            return workstation.library.import_paths(paths, link=link, progress=follow, cancel=job.token)
+            from lightbox.library.import_process import run_import
+
+            return run_import(
+                workstation.home,
+                paths,
+                link=link,
+                progress=follow,
+                cancel=job.token,
+                added=workstation.library.instances_added.emit,
+            )
 
         def done(report: ImportReport) -> None:
             transfer.done = transfer.total = report.added + report.duplicates + len(report.refused)

@@ -83,7 +83,11 @@ class Transfer:
             text = f"{words.count(self.done)} {self.unit}"
         else:
             text = "starting" if self.running else f"no {self.unit}"
-        return f"{text} · {self.failed} failed" if self.failed else text
+        if not self.failed:
+            return text
+        if self.kind is Kind.IMPORT:
+            return f"{words.count(self.done)} {self.unit} · {self.failed} not taken"
+        return f"{text} · {self.failed} failed"
 
     def pace(self) -> str:
         """Return rate and remaining time while it runs, how long it took afterwards."""
