@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -194,7 +195,7 @@ def to_bytes(ds: Dataset, syntax: str = ExplicitVRLittleEndian, *, preamble: boo
     """Return the data set as a file. Big endian swaps 16-bit pixel data itself; without `meta` only the data set."""
     implicit = syntax == ImplicitVRLittleEndian
     little = syntax != ExplicitVRBigEndian
-    copy = Dataset(ds)
+    copy = deepcopy(ds)
     if (not little and "PixelData" in copy and copy.BitsAllocated > 8) or (
         not little and "PixelData" in copy and copy["PixelData"].VR == "OW"
     ):
