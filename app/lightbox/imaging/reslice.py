@@ -168,7 +168,7 @@ def _extent(volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _slab_offsets(volume: Volume, to_voxel: NDArray[np.float64], slab_mm: float) -> NDArray[np.float64]:
     """Return where across the plane (mm) to sample a slab: no further apart than the voxels are."""
-    per_mm = float(np.abs(to_voxel[:3, 2]).max())
+    per_mm = float(np.linalg.norm(to_voxel[:3, 2]))
     count = int(np.floor(slab_mm * per_mm + 1e-6)) + 1 if slab_mm > 0 and per_mm > 0 else 1
     if count == 1:
         return np.zeros(1)
