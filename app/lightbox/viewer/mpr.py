@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PLANES = (Role.AXIAL, Role.CORONAL, Role.SAGITTAL)
 
-SLAB_MODES = {"max": "MIP", "mean": "Mean", "min": "MinIP"}
+SLAB_MODES: dict[reslice.SlabMode, str] = {"max": "MIP", "mean": "Mean", "min": "MinIP"}
 """How values through a slab are joined, and how that is called."""
 
 SLABS_MM = (0.0, 3.0, 5.0, 10.0, 20.0)

@@ -203,31 +203,32 @@ def _without_strangers(image: NDArray[np.uint16], regions: Mapping[int, Region])
 
 
 def _shapes(result: ResultSet, strokes_of: Callable[[Graphic], list[Stroke]]) -> list[Shape]:
-    """Join the graphics of a measurement group into one shape with one line of text a finding."""
+    """Join the graphics of a measurement group into one shape with one line of text a measured value."""
     groups: dict[str, list[Finding]] = {}
     for finding in result.findings:
-        if finding.graphics:
-            groups.setdefault(finding_group(finding), []).append(finding)
+        groups.setdefault(finding_group(finding), []).append(finding)
     shapes: list[Shape] = []
     for findings in groups.values():
         seen: set[tuple[object, ...]] = set()
         strokes: list[Stroke] = []
-        texts: list[str] = []
-        for finding in findings:
-            drawn = [stroke for graphic in finding.graphics for stroke in strokes_of(graphic)]
-            if not drawn:
-                continue
-            for stroke in drawn:
-                key = (stroke.closed, stroke.points.tobytes())
-                if key not in seen:
-                    seen.add(key)
-                    strokes.append(stroke)
-            text = f"{finding.label} {value_text(finding)}".strip()
-            if text not in texts:
-                texts.append(text)
+        for stroke in (
+            stroke for finding in findings for graphic in finding.graphics for stroke in strokes_of(graphic)
+        ):
+            key = (stroke.closed, stroke.points.tobytes())
+            if key not in seen:
+                seen.add(key)
+                strokes.append(stroke)
         if strokes:
-            shapes.append(Shape(tuple(finding.finding_id for finding in findings), tuple(strokes), tuple(texts)))
+            shapes.append(
+                Shape(tuple(finding.finding_id for finding in findings), tuple(strokes), group_texts(findings))
+            )
     return shapes
+
+
+def group_texts(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the lines of text of a measurement group: its values with their names, else its name."""
+    named = [f"{finding.label} {value_text(finding)}".strip() for finding in findings if value_text(finding)]
+    return tuple(dict.fromkeys(named)) or tuple(dict.fromkeys(finding.label for finding in findings))
 
 
 def _is_placed(labelmap: LabelMap, plane: ImagePlane) -> bool:

@@ -29,7 +29,6 @@ from lightbox.viewer.volume_cache import VolumeCache
 if TYPE_CHECKING:
     from lightbox.core.jobs import JobRunner
     from lightbox.findings.model import Finding, ResultSet
-    from lightbox.library.library import Library
     from lightbox.library.records import StudyRecord
 
 Post = Callable[[Callable[[], None]], None]
@@ -40,8 +39,8 @@ class Services(Protocol):
     """What the viewer needs of the workstation."""
 
     @property
-    def library(self) -> Library:
-        """The local library."""
+    def library(self) -> Any:
+        """The local library (`lightbox.library.library.Library`)."""
         ...
 
     @property
