@@ -1,14 +1,16 @@
 """Walk the elements of an encoded data set by their lengths (PS3.5 7.1 to 7.5), without decoding values.
 
 Tags are keyed as they lie in the file, ``element << 16 | group`` in the byte order of the file, so that one unpack
-gives a key. `tag_key` turns an ordinary tag into such a key.
+gives a key (see `lightbox.library.header.tag_key`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from lightbox.library.header import MAX_VALUE, WANTED_BIG, WANTED_LITTLE, tag_key
 
 if TYPE_CHECKING:
     from lightbox.library.header_scan import ByteSource
@@ -17,12 +19,51 @@ UNDEFINED = 0xFFFFFFFF
 _MAX_DEPTH = 64
 _REFILL = 64 * 1024
 
-LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_SHORT_NAMES = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"
+_LONG_NAMES = "OB OD OF OL OV OW SQ SV UC UN UR UT UV"
 
 
-def tag_key(group: int, element: int) -> int:
-    """Return the key of a tag."""
-    return element << 16 | group
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How elements are encoded.
+
+    ``short`` unpacks the tag, the VR as a number and the 16-bit length (implicit: the tag and the 32-bit length).
+    """
+
+    implicit: bool
+    big_endian: bool
+    short: Struct
+    long: Struct
+    short_vrs: frozenset[int]
+    long_vrs: frozenset[int]
+    sequence: int
+    unknown: int
+    undefined_allowed: frozenset[int]
+
+
+def _syntax(*, implicit: bool, big_endian: bool) -> Syntax:
+    order = ">" if big_endian else "<"
+
+    def number(vr: str) -> int:
+        return int.from_bytes(vr.encode("ascii"), "big" if big_endian else "little")
+
+    return Syntax(
+        implicit,
+        big_endian,
+        Struct(order + ("II" if implicit else "IHH")),
+        Struct(order + "I"),
+        frozenset(number(vr) for vr in _SHORT_NAMES.split(" ")),
+        frozenset(number(vr) for vr in _LONG_NAMES.split(" ")),
+        number("SQ"),
+        number("UN"),
+        frozenset((NO_VR, number("SQ"), number("UN"), number("OB"), number("OW"))),
+    )
+
+
+NO_VR = 0
+EXPLICIT_LITTLE = _syntax(implicit=False, big_endian=False)
+IMPLICIT_LITTLE = _syntax(implicit=True, big_endian=False)
+EXPLICIT_BIG = _syntax(implicit=False, big_endian=True)
 
 
 ITEM = tag_key(0xFFFE, 0xE000)
@@ -30,6 +71,7 @@ ITEM_END = tag_key(0xFFFE, 0xE00D)
 SEQUENCE_END = tag_key(0xFFFE, 0xE0DD)
 PIXEL_DATA = tag_key(0x7FE0, 0x0010)
 _PIXEL_TAGS = frozenset({PIXEL_DATA, tag_key(0x7FE0, 0x0008), tag_key(0x7FE0, 0x0009)})
+_PIXEL_TAGS_BIG = frozenset((key & 0xFFFF) << 16 | key >> 16 for key in _PIXEL_TAGS)
 
 
 class Unusual(Exception):
@@ -40,24 +82,7 @@ class Broken(Exception):
     """The object is damaged or truncated; the message is the reason in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Syntax:
-    """How elements are encoded. ``short`` unpacks tag, VR and 16-bit length (implicit: tag and 32-bit length)."""
-
-    implicit: bool
-    big_endian: bool
-    short: Struct
-    long: Struct
-    long_vrs: frozenset[bytes] = LONG_VRS
-
-
-EXPLICIT_LITTLE = Syntax(False, False, Struct("<I2sH"), Struct("<I"))
-IMPLICIT_LITTLE = Syntax(True, False, Struct("<II"), Struct("<I"))
-EXPLICIT_BIG = Syntax(False, True, Struct(">I2sH"), Struct(">I"))
-
-
-@dataclass(frozen=True, slots=True)
-class PixelElement:
+class PixelElement(NamedTuple):
     """Where the pixel data are: offset of the value, its length in bytes (None: encapsulated)."""
 
     offset: int
@@ -106,78 +131,113 @@ def walk(window: Window, position: int, syntax: Syntax, values: dict[int, bytes]
     Unusual
         The bytes do not look like elements in this syntax.
     """
-    from lightbox.library.header import MAX_VALUE, WANTED_BIG, WANTED_LITTLE
-
     wanted = WANTED_BIG if syntax.big_endian else WANTED_LITTLE
-    implicit = syntax.implicit
+    run = _run_implicit if syntax.implicit else _run_explicit
+    size = window.size
+    start = position
+    while position < size:
+        buffer, index = window.at(position, 12)
+        ahead = run(buffer, index, syntax, wanted, values)
+        if ahead > index:
+            position += ahead - index
+            index = ahead
+            if index + 12 > len(buffer):
+                buffer, index = window.at(position, 12)
+        if len(buffer) - index < 8:
+            if any(buffer[index:]):
+                raise Broken("the file is truncated: it ends inside the header of an element")
+            return None
+        # What the fast run leaves: values that are not in the buffer, pixel data, undefined lengths, the end, oddities.
+        tag, vr, length, header = _element(buffer, index, syntax)
+        if tag == 0 and length == 0 and vr == NO_VR and position > start:
+            return None  # zero padding after the last element
+        key = _swapped(tag) if syntax.big_endian else tag
+        value = position + header
+        if key in _PIXEL_TAGS:
+            if length == UNDEFINED:
+                _walk_fragments(window, value, syntax)
+                return PixelElement(value, None, key)
+            if value + length > size:
+                missing = value + length - size
+                raise Broken(f"the file is truncated: {missing} of {length} bytes of the pixel data are missing")
+            return PixelElement(value, length, key)
+        if length == UNDEFINED:
+            if tag in (0, UNDEFINED) or vr not in syntax.undefined_allowed:
+                raise Unusual("undefined length outside a sequence")
+            position = _skip_sequence(window, value, IMPLICIT_LITTLE if vr == syntax.unknown else syntax, 0)
+            continue
+        position = value + length
+        if position > size:
+            if tag == 0:
+                raise Unusual("no element")
+            raise Broken(_past_end(key, position - size))
+        if tag in wanted and length <= MAX_VALUE:
+            values[wanted[tag]] = window.value(value, length)
+    return None
+
+
+def _run_explicit(buffer: bytes, index: int, syntax: Syntax, wanted: dict[int, int], values: dict[int, bytes]) -> int:
+    """Walk the elements that lie wholly in the buffer; return the index of the first that needs a closer look.
+
+    This loop is what the speed of an import without copying hangs on.
+    """
     unpack = syntax.short.unpack_from
     unpack_long = syntax.long.unpack_from
-    long_vrs = syntax.long_vrs
-    size = window.size
-    swap = syntax.big_endian
-    buffer, index = window.at(position, 12)
-    while position < size:
-        if index + 12 > len(buffer):
-            buffer, index = window.at(position, 12)
-            if len(buffer) - index < 8:
-                if any(buffer[index:]):
-                    raise Broken("the file is truncated: it ends inside the header of an element")
-                return None
-        if implicit:
-            tag, length = unpack(buffer, index)
-            vr = b""
-            header = 8
+    short_vrs, long_vrs = syntax.short_vrs, syntax.long_vrs
+    pixels = _PIXEL_TAGS_BIG if syntax.big_endian else _PIXEL_TAGS
+    end = len(buffer)
+    last = end - 12
+    while index <= last:
+        tag, vr, length = unpack(buffer, index)
+        if vr in short_vrs:
+            begin = index + 8
+        elif vr in long_vrs:
+            (length,) = unpack_long(buffer, index + 8)
+            if length == UNDEFINED or tag in pixels:
+                return index
+            begin = index + 12
         else:
-            tag, vr, length = unpack(buffer, index)
-            header = 8
-            if vr in long_vrs:
-                if len(buffer) - index < 12:
-                    raise Broken("the file is truncated: it ends inside the header of an element")
-                (length,) = unpack_long(buffer, index + 8)
-                header = 12
-            elif not (vr.isalpha() and vr.isupper()):
-                if tag == 0 and vr == b"\0\0":
-                    return None  # zero padding after the last element
-                raise Unusual("no value representation")
-        if length == UNDEFINED:
-            key = _swapped(tag) if swap else tag
-            if key in _PIXEL_TAGS:
-                _walk_fragments(window, position + header, syntax)
-                return PixelElement(position + header, None, key)
-            if tag in (0, UNDEFINED) or (vr and vr not in (b"SQ", b"UN", b"OB", b"OW")):
-                raise Unusual("undefined length outside a sequence")
-            inner = IMPLICIT_LITTLE if vr == b"UN" else syntax
-            position = _skip_sequence(window, position + header, inner, 0)
-            buffer, index = window.at(position, 12)
-            continue
-        after = position + header + length
-        name = wanted.get(tag)
-        if name is not None:
-            if after > size:
-                raise Broken(_past_end(name, after - size))
-            if length <= MAX_VALUE:
-                begin = index + header
-                if begin + length <= len(buffer):
-                    values[name] = buffer[begin : begin + length]
-                else:
-                    values[name] = window.value(position + header, length)
-        elif tag & 0xFF00 == 0x7F00 or (swap and tag & 0xFF000000 == 0x7F000000) or after > size:
-            key = _swapped(tag) if swap else tag
-            if key in _PIXEL_TAGS:
-                if after > size:
-                    raise Broken(
-                        f"the file is truncated: {after - size} of {length} bytes of the pixel data are missing"
-                    )
-                return PixelElement(position + header, length, key)
-            if after > size:
-                if tag == 0:
-                    raise Unusual("no element")
-                raise Broken(_past_end(key, after - size))
-        if implicit and tag == 0 and length == 0 and position > 132:
-            return None  # zero padding after the last element
-        index += after - position
-        position = after
-    return None
+            return index
+        after = begin + length
+        if after > end:
+            return index
+        if tag in wanted:
+            values[wanted[tag]] = buffer[begin:after]
+        index = after
+    return index
+
+
+def _run_implicit(buffer: bytes, index: int, syntax: Syntax, wanted: dict[int, int], values: dict[int, bytes]) -> int:
+    """Do the same for implicit VR."""
+    unpack = syntax.short.unpack_from
+    pixels = _PIXEL_TAGS
+    end = len(buffer)
+    last = end - 8
+    while index <= last:
+        tag, length = unpack(buffer, index)
+        after = index + 8 + length
+        if after > end or tag == 0 or tag in pixels:
+            return index
+        if tag in wanted:
+            values[wanted[tag]] = buffer[index + 8 : after]
+        index = after
+    return index
+
+
+def _element(buffer: bytes, index: int, syntax: Syntax) -> tuple[int, int, int, int]:
+    """Return (tag as unpacked, VR, length, header size) of the element at `index`."""
+    if syntax.implicit:
+        tag, length = syntax.short.unpack_from(buffer, index)
+        return tag, NO_VR, length, 8
+    tag, vr, length = syntax.short.unpack_from(buffer, index)
+    if vr in syntax.long_vrs:
+        if len(buffer) - index < 12:
+            raise Broken("the file is truncated: it ends inside the header of an element")
+        (length,) = syntax.long.unpack_from(buffer, index + 8)
+        return tag, vr, length, 12
+    if vr not in syntax.short_vrs and not (tag == 0 and vr == NO_VR):
+        raise Unusual("no value representation")
+    return tag, vr, length, 8
 
 
 def _swapped(tag: int) -> int:
@@ -192,25 +252,25 @@ def _past_end(key: int, missing: int) -> str:
     )
 
 
-def _header(window: Window, position: int, syntax: Syntax) -> tuple[int, bytes, int, int]:
+def _header(window: Window, position: int, syntax: Syntax) -> tuple[int, int, int, int]:
     """Return (key, VR, length, header size) of the element or item at `position`."""
     buffer, index = window.at(position, 12)
     if len(buffer) - index < 8:
         raise Broken("the file is truncated: it ends inside a sequence")
     if syntax.implicit:
         tag, length = syntax.short.unpack_from(buffer, index)
-        return tag, b"", length, 8
+        return tag, NO_VR, length, 8
     tag, vr, length = syntax.short.unpack_from(buffer, index)
     key = _swapped(tag) if syntax.big_endian else tag
     if key in (ITEM, ITEM_END, SEQUENCE_END):
         (length,) = syntax.long.unpack_from(buffer, index + 4)
-        return key, b"", length, 8
+        return key, NO_VR, length, 8
     if vr in syntax.long_vrs:
         if len(buffer) - index < 12:
             raise Broken("the file is truncated: it ends inside a sequence")
         (length,) = syntax.long.unpack_from(buffer, index + 8)
         return key, vr, length, 12
-    if not (vr.isalpha() and vr.isupper()):
+    if vr not in syntax.short_vrs:
         raise Unusual("no value representation in a sequence")
     return key, vr, length, 8
 
@@ -247,7 +307,7 @@ def _skip_item(window: Window, position: int, syntax: Syntax, depth: int) -> int
             if key in _PIXEL_TAGS:
                 position = _walk_fragments(window, position, syntax)
             else:
-                inner = IMPLICIT_LITTLE if vr == b"UN" else syntax
+                inner = IMPLICIT_LITTLE if vr == syntax.unknown else syntax
                 position = _skip_sequence(window, position, inner, depth + 1)
             continue
         position += length

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from lightbox.library.dataset_walk import tag_key
-
 MAX_VALUE = 64 * 1024
 """Longer values of indexed attributes are not read."""
+
+
+def tag_key(group: int, element: int) -> int:
+    """Return the key of a tag: ``element << 16 | group``, as the four bytes read in little endian."""
+    return element << 16 | group
+
 
 _TAGS = {
     "SpecificCharacterSet": (0x0008, 0x0005),
@@ -61,7 +65,6 @@ KEYS: dict[str, int] = {keyword: tag_key(*tag) for keyword, tag in _TAGS.items()
 TAGS: dict[str, tuple[int, int]] = dict(_TAGS)
 WANTED_LITTLE: dict[int, int] = {key: key for key in KEYS.values()}
 WANTED_BIG: dict[int, int] = {group << 16 | element: tag_key(group, element) for group, element in _TAGS.values()}
-_MEDIA_STORAGE_CLASS = tag_key(0x0002, 0x0002)
 PERSON_NAMES = frozenset({"PatientName", "ReferringPhysicianName"})
 _CHARSET = KEYS["SpecificCharacterSet"]
 _PATIENT_ID = KEYS["PatientID"]
@@ -69,6 +72,11 @@ _ISSUER = KEYS["IssuerOfPatientID"]
 _PATIENT_NAME = KEYS["PatientName"]
 _BIRTH_DATE = KEYS["PatientBirthDate"]
 _INT64 = 2**63
+
+
+def plain(raw: bytes | None) -> str:
+    """Return a value of the default repertoire as text without padding, empty when absent."""
+    return raw.decode("latin-1").strip("\0 \t\r\n") if raw else ""
 
 
 class Header:
@@ -79,7 +87,7 @@ class Header:
     transfer_syntax_uid : str
         Transfer syntax of the object.
     values : dict[int, bytes]
-        Raw values by key (see `lightbox.library.dataset_walk.tag_key`).
+        Raw values by key (see `tag_key`).
     big_endian : bool
         Byte order of binary values.
     """
@@ -91,11 +99,6 @@ class Header:
         self.values = values
         self.big_endian = big_endian
         self._charset = values.get(_CHARSET, b"")
-
-    @property
-    def media_storage_sop_class_uid(self) -> str:
-        """The class named in the file meta information."""
-        return self.values.get(_MEDIA_STORAGE_CLASS, b"").decode("ascii", "replace").strip("\0 ")
 
     def patient_key(self) -> tuple[bytes | None, bytes | None, bytes | None, bytes | None]:
         """Return the undecoded identifiers of the patient, to see cheaply whether two objects agree."""
@@ -113,8 +116,7 @@ class Header:
 
     def code(self, keyword: str) -> str:
         """Return a UID, code, date or number string (default repertoire), without padding."""
-        raw = self.values.get(KEYS[keyword])
-        return raw.decode("latin-1").strip("\0 \t\r\n") if raw else ""
+        return plain(self.values.get(KEYS[keyword]))
 
     def integer(self, keyword: str) -> int | None:
         """Return an IS attribute, None when absent or not a number; only the first value counts."""

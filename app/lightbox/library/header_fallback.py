@@ -6,8 +6,8 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from lightbox.library.dataset_walk import PIXEL_DATA, PixelElement, tag_key
-from lightbox.library.header import MAX_VALUE, TAGS, Header
+from lightbox.library.dataset_walk import PIXEL_DATA, PixelElement
+from lightbox.library.header import MAX_VALUE, TAGS, Header, tag_key
 from lightbox.library.header_scan import NotDicom, ScanResult
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from lightbox.library.dataset_walk import (
     EXPLICIT_BIG,
@@ -23,7 +23,7 @@ from lightbox.library.dataset_walk import (
     Window,
     walk,
 )
-from lightbox.library.header import Header
+from lightbox.library.header import Header, tag_key
 
 FIRST_READ = 16 * 1024
 MAX_INFLATED = 2 * 1024**3
@@ -33,6 +33,8 @@ DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
 _IMPLICIT = "1.2.840.10008.1.2"
 _GE_PRIVATE_BIG_PIXELS = "1.2.840.113619.5.2"
 _BIG = "1.2.840.10008.1.2.2"
+_TRANSFER_SYNTAX = tag_key(0x0002, 0x0010)
+_MEDIA_CLASS = tag_key(0x0002, 0x0002)
 
 
 class ByteSource(Protocol):
@@ -97,8 +99,7 @@ class NotDicom(Exception):
     """The bytes are not a DICOM object; the message is the reason in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanResult:
+class ScanResult(NamedTuple):
     """Attributes of an object, where its pixel data are, and what is wrong with its structure (empty: nothing)."""
 
     header: Header
@@ -128,9 +129,7 @@ def _scan_native(source: ByteSource) -> ScanResult:
     start = source.read_at(0, FIRST_READ)
     window = Window(source, start)
     if start[128:132] == b"DICM":
-        transfer_syntax_uid, position, meta = _read_meta(window)
-        if transfer_syntax_uid is None:
-            raise Unusual("no transfer syntax")
+        transfer_syntax_uid, position, meta = _read_meta(start, source.size)
     else:
         transfer_syntax_uid, position, meta = _guess(start), 0, {}
     if transfer_syntax_uid in DEFLATED:
@@ -145,54 +144,44 @@ def _syntax(uid: str) -> Syntax:
 
 
 def _walk(window: Window, position: int, syntax: Syntax, uid: str, meta: dict[int, bytes]) -> ScanResult:
-    values = dict(meta)
     damage = ""
     pixels = None
     try:
-        pixels = walk(window, position, syntax, values)
+        pixels = walk(window, position, syntax, meta)
     except Broken as broken:
         damage = str(broken)
-    return ScanResult(Header(uid, values, big_endian=syntax.big_endian), pixels, damage)
+    return ScanResult(Header(uid, meta, big_endian=syntax.big_endian), pixels, damage)
 
 
-def _read_meta(window: Window) -> tuple[str | None, int, dict[int, bytes]]:
+def _read_meta(start: bytes, size: int) -> tuple[str, int, dict[int, bytes]]:
     """Walk group 0002, always explicit little endian (PS3.10 7.1); return transfer syntax and start of the data set."""
     values: dict[int, bytes] = {}
-    try:
-        position = walk_meta(window, values)
-    except Broken as broken:
-        raise Unusual(str(broken)) from broken
-    raw = values.get(0x00100002)
-    uid = raw.decode("ascii", "replace").strip("\0 ") if raw else None
-    return uid or None, position, values
-
-
-def walk_meta(window: Window, values: dict[int, bytes]) -> int:
-    """Collect the file meta elements by their (element << 16 | group) keys; return the offset after the last."""
-    position = 132
-    read = EXPLICIT_LITTLE.short.unpack_from
-    while True:
-        buffer, at = window.at(position, 12)
-        if len(buffer) - at < 8:
-            return position
-        tag, vr, length = read(buffer, at)
+    syntax = EXPLICIT_LITTLE
+    unpack = syntax.short.unpack_from
+    index = 132
+    last = len(start) - 12
+    while index <= last:
+        tag, vr, length = unpack(start, index)
         if tag & 0xFFFF != 0x0002:
-            return position
-        header = 8
-        if vr in EXPLICIT_LITTLE.long_vrs:
-            if len(buffer) - at < 12:
-                raise Broken("the file ends inside its file meta information")
-            (length,) = EXPLICIT_LITTLE.long.unpack_from(buffer, at + 8)
-            header = 12
-        elif not vr.isalpha() or not vr.isupper():
+            break
+        index += 8
+        if vr in syntax.long_vrs:
+            (length,) = syntax.long.unpack_from(start, index)
+            index += 4
+        elif vr not in syntax.short_vrs:
             raise Unusual("file meta information is not explicit VR")
-        if length == 0xFFFFFFFF:
-            raise Unusual("undefined length in file meta information")
-        if position + header + length > window.size:
-            raise Broken("the file ends inside its file meta information")
-        if tag in (0x00100002, 0x00020002, 0x00030002):
-            values[tag] = window.value(position + header, length)
-        position += header + length
+        if index + length > len(start):
+            raise Unusual("long file meta information")
+        if tag in (_TRANSFER_SYNTAX, _MEDIA_CLASS):
+            values[tag] = start[index : index + length]
+        index += length
+    else:
+        if size > len(start):
+            raise Unusual("long file meta information")
+    raw = values.get(_TRANSFER_SYNTAX)
+    if not raw:
+        raise Unusual("no transfer syntax")
+    return raw.decode("ascii", "replace").strip("\0 "), index, values
 
 
 def _guess(start: bytes) -> str:

@@ -114,6 +114,11 @@ class Importer:
         return self._report
 
     def _process(self, paths: Iterable[str], named: set[str]) -> None:
+        if self._link:
+            # Scanning is pure computation: threads would only take turns.
+            for chunk in _chunks(paths, _CHUNK_FILES):
+                self._collect(self._prepare_chunk(chunk), named)
+            return
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="import") as pool:
             waiting: deque[Future[list[Prepared]]] = deque()
             try:

@@ -6,6 +6,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lightbox.library.header import KEYS
+from lightbox.library.header import plain as _plain
 from lightbox.library.text import fold
 
 if TYPE_CHECKING:
@@ -14,8 +16,14 @@ if TYPE_CHECKING:
 _SERIES_TEXT_LIMIT = 8_000
 """Characters of series attributes that are searchable for one study."""
 
+_STUDY_UID, _SERIES_UID = KEYS["StudyInstanceUID"], KEYS["SeriesInstanceUID"]
+_SOP_UID, _SOP_CLASS = KEYS["SOPInstanceUID"], KEYS["SOPClassUID"]
+_POSITION, _ORIENTATION = KEYS["ImagePositionPatient"], KEYS["ImageOrientationPatient"]
+_SPACING, _FRAME_OF_REFERENCE = KEYS["PixelSpacing"], KEYS["FrameOfReferenceUID"]
+_IMAGE_TYPE, _CONTENT_TIME = KEYS["ImageType"], KEYS["ContentTime"]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Place:
     """Where the bytes of an instance are: in the store (key, sha256) or linked (path, mtime_ns)."""
 
@@ -48,11 +56,12 @@ class IndexWriter:
     _new_series: set[int] = field(default_factory=set)
     _rows: list[tuple[object, ...]] = field(default_factory=list)
     _checked: set[tuple[object, ...]] = field(default_factory=set)
+    _last_checked: tuple[object, ...] = ()
 
     def add(self, header: Header, place: Place, source: str) -> None:
         """Add one instance whose SOP Instance UID is not yet in the index."""
-        study_uid = header.code("StudyInstanceUID")
-        series_uid = header.code("SeriesInstanceUID")
+        get = header.values.get
+        study_uid, series_uid = _plain(get(_STUDY_UID)), _plain(get(_SERIES_UID))
         series = self._series.get((study_uid, series_uid))
         if series is None:
             series = self._find_series(header, study_uid, series_uid, source)
@@ -61,22 +70,22 @@ class IndexWriter:
         self._rows.append(
             (
                 series,
-                header.code("SOPInstanceUID"),
-                header.code("SOPClassUID"),
+                _plain(get(_SOP_UID)),
+                _plain(get(_SOP_CLASS)),
                 header.transfer_syntax_uid,
                 header.integer("InstanceNumber"),
                 header.unsigned("Rows"),
                 header.unsigned("Columns"),
                 max(1, header.integer("NumberOfFrames") or 1),
-                header.code("ImagePositionPatient"),
-                header.code("ImageOrientationPatient"),
-                header.code("PixelSpacing"),
+                _plain(get(_POSITION)),
+                _plain(get(_ORIENTATION)),
+                _plain(get(_SPACING)),
                 header.number("SliceThickness"),
-                header.code("FrameOfReferenceUID"),
-                header.code("ImageType"),
+                _plain(get(_FRAME_OF_REFERENCE)),
+                _plain(get(_IMAGE_TYPE)),
                 header.integer("AcquisitionNumber"),
                 header.number("EchoTime"),
-                header.code("ContentTime"),
+                _plain(get(_CONTENT_TIME)),
                 place.size,
                 place.object_key,
                 place.sha256,
@@ -210,10 +219,11 @@ class IndexWriter:
     def _check_patient(self, header: Header, study_uid: str) -> None:
         """Notice an instance that claims another patient than its study: a warning that people must see."""
         study, known = self._studies[study_uid]
-        raw = header.patient_key()
-        if (study, *raw) in self._checked:
+        key = (study, header.patient_key())
+        if key == self._last_checked or key in self._checked:
             return
-        self._checked.add((study, *raw))
+        self._last_checked = key
+        self._checked.add(key)
         identity = patient_identity(header, study_uid)
         if identity == known or _compatible(identity, known):
             return

@@ -1,7 +1,7 @@
 """The journal of linked files: what lets links survive when the index is lost.
 
-One JSON object a line, appended and synchronised before the batch that uses it commits. The last line about a path
-counts.
+One JSON array a line, appended and synchronised before the batch that uses it commits; its items are arrays of path,
+size, modification time (ns) and source. The last item about a path counts.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ class LinkJournal:
 
     def append(self, links: Iterable[tuple[Link, str]]) -> None:
         """Add links with their source, durably."""
-        lines = [
-            json.dumps({"path": link.path, "size": link.size, "mtime_ns": link.mtime_ns, "source": source})
-            for link, source in links
-        ]
-        if not lines:
+        items = [(link.path, link.size, link.mtime_ns, source) for link, source in links]
+        if not items:
             return
+        line = json.dumps(items)
         with self._path.open("ab") as file:
             # A line that a power cut left unfinished must not swallow the first new one.
-            file.write(("\n" + "\n".join(lines) + "\n").encode("ascii"))
+            file.write(f"\n{line}\n".encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
 
@@ -46,9 +44,9 @@ class LinkJournal:
         with self._path.open("rb") as file:
             for line in file:
                 try:
-                    entry = json.loads(line)
-                    link = Link(str(entry["path"]), int(entry["size"]), int(entry["mtime_ns"]))
-                    found[link.path] = (link, str(entry.get("source", "")))
-                except (ValueError, KeyError, TypeError):
-                    continue  # an unfinished line
+                    items = json.loads(line)
+                except ValueError:
+                    continue  # empty, or unfinished
+                for path, size, mtime_ns, source in items:
+                    found[path] = (Link(path, size, mtime_ns), source)
         return list(found.values())

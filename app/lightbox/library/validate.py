@@ -6,11 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from lightbox.library.dataset_walk import PIXEL_DATA
+from lightbox.library.header import KEYS, tag_key
 
 if TYPE_CHECKING:
     from lightbox.library.header_scan import ScanResult
 
-MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+_DIRECTORY = b"1.2.840.10008.1.3.10"
+_MEDIA_CLASS = tag_key(0x0002, 0x0002)
+_SOP_CLASS = KEYS["SOPClassUID"]
 
 NOT_DICOM = "not-dicom"
 TRUNCATED = "truncated"
@@ -25,13 +28,17 @@ _REQUIRED = (
     ("StudyInstanceUID", "Study Instance UID"),
     ("SeriesInstanceUID", "Series Instance UID"),
 )
-_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,127}")
+_REQUIRED_KEYS = tuple(KEYS[keyword] for keyword, _ in _REQUIRED)
+_PLAIN = re.compile(rb"(?:[0-9][0-9.]{0,63}[\0 ]?\x1f){3}[0-9][0-9.]{0,63}[\0 ]?").fullmatch
+"""Matches the four UIDs of nearly every object at once."""
+_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,127}").fullmatch
 
 
 def is_directory(result: ScanResult) -> bool:
     """Whether the object is a DICOMDIR (Basic Directory, PS3.3 F.3)."""
     header = result.header
-    return MEDIA_STORAGE_DIRECTORY in (header.media_storage_sop_class_uid, header.code("SOPClassUID"))
+    get = header.values.get
+    return get(_MEDIA_CLASS, b"").startswith(_DIRECTORY) or get(_SOP_CLASS, b"").startswith(_DIRECTORY)
 
 
 def refusal(result: ScanResult) -> tuple[str, str] | None:
@@ -40,8 +47,19 @@ def refusal(result: ScanResult) -> tuple[str, str] | None:
     UIDs that break PS3.5 9.1 (leading zeros, too long) are taken as they are: such objects exist and can be read. What
     is refused cannot be identified (no UIDs) or is not whole.
     """
-    header = result.header
-    missing = [name for keyword, name in _REQUIRED if not header.code(keyword)]
+    values = result.header.values
+    if not result.damage and _PLAIN(b"\x1f".join([values.get(key, b"") for key in _REQUIRED_KEYS])):
+        shortage = _pixel_shortage(result)
+        return (TRUNCATED, shortage) if shortage else None
+    code = result.header.code
+    missing: list[str] = []
+    wrong = ""
+    for keyword, name in _REQUIRED:
+        uid = code(keyword)
+        if not uid:
+            missing.append(name)
+        elif not _UID(uid):
+            wrong = name
     if result.damage:
         return TRUNCATED, result.damage
     if len(missing) == len(_REQUIRED):
@@ -51,9 +69,8 @@ def refusal(result: ScanResult) -> tuple[str, str] | None:
         )
     if missing:
         return MISSING_UID, f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing or empty"
-    for keyword, name in _REQUIRED:
-        if not _UID.fullmatch(header.code(keyword)):
-            return MISSING_UID, f"{name} is not a UID"
+    if wrong:
+        return MISSING_UID, f"{wrong} is not a UID"
     shortage = _pixel_shortage(result)
     return (TRUNCATED, shortage) if shortage else None
 
