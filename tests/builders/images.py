@@ -192,17 +192,10 @@ def encode(
 
 
 def to_bytes(ds: Dataset, syntax: str = ExplicitVRLittleEndian, *, preamble: bool = True, meta: bool = True) -> bytes:
-    """Return the data set as a file. Big endian swaps 16-bit pixel data itself; without `meta` only the data set."""
+    """Return the data set as a file. Big endian swaps words; without `meta` only the data set."""
     implicit = syntax == ImplicitVRLittleEndian
     little = syntax != ExplicitVRBigEndian
-    copy = deepcopy(ds)
-    if (not little and "PixelData" in copy and copy.BitsAllocated > 8) or (
-        not little and "PixelData" in copy and copy["PixelData"].VR == "OW"
-    ):
-        width = max(2, copy.BitsAllocated // 8)
-        vr = copy["PixelData"].VR
-        copy.PixelData = np.frombuffer(ds.PixelData, f"<u{width}").byteswap().tobytes()
-        copy["PixelData"].VR = vr
+    copy = deepcopy(ds) if little else _swapped(ds)
     body = DicomBytesIO()
     body.is_little_endian, body.is_implicit_VR = little, implicit
     write_dataset(body, copy)
@@ -220,6 +213,19 @@ def to_bytes(ds: Dataset, syntax: str = ExplicitVRLittleEndian, *, preamble: boo
     start.is_little_endian, start.is_implicit_VR = True, False
     write_file_meta_info(start, head)
     return (b"\0" * 128 + b"DICM" if preamble else b"") + start.getvalue() + data
+
+
+def _swapped(ds: Dataset) -> Dataset:
+    """Return a copy whose OW values, and pixel data of more than 8 bits, are big endian."""
+    copy = deepcopy(ds)
+    allocated = ds.get("BitsAllocated", 16)
+    for element in copy.iterall():
+        width = 2 if element.VR == "OW" else 0
+        if element.keyword == "PixelData" and allocated > 8:
+            width = allocated // 8
+        if width:
+            element.value = np.frombuffer(element.value, f"<u{width}").byteswap().tobytes()
+    return copy
 
 
 def opened(ds: Dataset, syntax: str = ExplicitVRLittleEndian) -> io.BytesIO:

@@ -84,7 +84,7 @@ def from_item(item: Dataset, *, signed_input: bool, data_keyword: str = "LUTData
         whose VR is ambiguous, is to be read.
     """
     descriptor = values.numbers(item, "LUTDescriptor")
-    data = values.raw(item, data_keyword)
+    data = values.table_data(item, data_keyword)
     if len(descriptor) < 3 or data is None:
         return None
     count, first, bits = (int(value) for value in descriptor[:3])

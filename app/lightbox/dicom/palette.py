@@ -52,9 +52,9 @@ def of(ds: Dataset) -> Palette | None:
         first &= 0xFFFF
         if signed and first > 32767:
             first -= 65536
-        data = values.raw(ds, f"{name}PaletteColorLookupTableData")
+        data = values.table_data(ds, f"{name}PaletteColorLookupTableData")
         if data is None:
-            segmented = values.raw(ds, f"Segmented{name}PaletteColorLookupTableData")
+            segmented = values.table_data(ds, f"Segmented{name}PaletteColorLookupTableData")
             if not isinstance(segmented, bytes):
                 return None
             data = expand_segments(segmented, bits, count)

@@ -66,6 +66,20 @@ def number(ds: Dataset, keyword: str) -> float | None:
     return found[0] if found else None
 
 
+def table_data(ds: Dataset, keyword: str) -> Any:
+    """Return the data of a look-up table: numbers, or bytes in little endian whatever the file's byte order.
+
+    pydicom leaves OW values as they are in the file.
+    """
+    value = raw(ds, keyword)
+    if isinstance(value, bytes) and ds.original_encoding[1] is False:
+        words = value[: len(value) // 2 * 2]
+        swapped = bytearray(words)
+        swapped[0::2], swapped[1::2] = words[1::2], words[0::2]
+        return bytes(swapped)
+    return value
+
+
 def integer(ds: Dataset, keyword: str, default: int = 0) -> int:
     """Return the first value as an integer, or `default` when it is absent or not a number."""
     found = number(ds, keyword)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 import pytest
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from builders.images import make_image, opened
 from lightbox.dicom.voi import Voi, VoiKind
@@ -73,19 +73,25 @@ def test_studio_range_becomes_full_range():
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
-def test_palette_colours(syntax):
+@pytest.mark.parametrize("bits", [8, 16])
+def test_palette_colours(syntax, bits):
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 64]])
     ds = make_image(
         np.array([[0, 1, 2, 200]], np.uint8),
         photometric="PALETTE COLOR",
-        palette=(0, np.array([[0, 0, 0], [255, 0, 0], [0, 128, 64]]), 8),
+        palette=(0, colours if bits == 8 else colours * 256, bits),
         modality="US",
     )
-    if syntax == ExplicitVRLittleEndian:
-        found = picture.render(ImageObject.open(opened(ds, syntax))).pixels
-        assert found.tolist() == [[[0, 0, 0], [255, 0, 0], [0, 128, 64], [0, 128, 64]]]
-    else:
-        # LUT data of VR OW is swapped in words; the reader gives it as the file has it, and the chain has to know.
-        assert picture.render(ImageObject.open(opened(ds, ExplicitVRLittleEndian))).pixels.shape == (1, 4, 3)
+    found = picture.render(ImageObject.open(opened(ds, syntax))).pixels
+    assert found.tolist() == [[[0, 0, 0], [255, 0, 0], [0, 128, 64], [0, 128, 64]]]
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_voi_and_modality_tables_in_every_byte_order(syntax):
+    pixels = np.array([[0, 1, 2]], np.uint16)
+    ds = make_image(pixels, modality_lut=(0, [0, 300, 600], 16), voi_luts=[(300, [0, 1024] + [4095] * 400, 12)])
+    found = picture.render(ImageObject.open(opened(ds, syntax))).pixels
+    assert found.tolist() == [[0, 0, 255]]
 
 
 def test_a_missing_palette_is_an_error_in_words():
