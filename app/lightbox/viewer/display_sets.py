@@ -114,8 +114,10 @@ def _is_localizer(frames: Group) -> bool:
     return bool(frames) and all(split_rules.is_localizer(frame) for frame in frames)
 
 
-def _first_number(frames: Group) -> tuple[int, int]:
-    return min((frame.record.instance_number or 0, frame.frame_index) for frame in frames)
+def _first_number(frames: Group) -> tuple[int, int, float]:
+    first = min(frames, key=lambda frame: (frame.record.instance_number or 0, frame.frame_index))
+    lowest = min((frame.plane.distance for frame in frames if frame.plane is not None), default=0.0)
+    return first.record.instance_number or 0, first.frame_index, lowest
 
 
 def _problems_of(found: display_sets_frames.FrameList, part: Part) -> tuple[Problem, ...]:
