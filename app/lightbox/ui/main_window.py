@@ -98,9 +98,9 @@ class MainWindow(QMainWindow):
         self.places.addWidget(self.transfers)
         self._pages: dict[str, Callable[[], QWidget]] = {
             "studies": lambda: self.studies,
-            "viewer": self._viewer_page,
+            "viewer": self.viewer_page,
             "transfers": lambda: self.transfers,
-            "export": self._export,
+            "export": self.export_page,
             "settings": self._settings,
         }
         for number, (place, text) in enumerate(
@@ -112,7 +112,7 @@ class MainWindow(QMainWindow):
         self.studies.open_wanted.connect(self.open_row)
         self.studies.retrieve_wanted.connect(self._retrieve)
         self.studies.import_wanted.connect(self.import_paths)
-        self.studies.deidentify_wanted.connect(self._deidentify)
+        self.studies.deidentify_wanted.connect(self.deidentify)
         self.studies.archive_wanted.connect(self._add_archive)
         self.studies.failed.connect(lambda text: self.notices.show_notice("critical", text))
         self.transfers.open_wanted.connect(self.open_study)
@@ -197,7 +197,8 @@ class MainWindow(QMainWindow):
         if place != "viewer":
             self.status.show_message("")
 
-    def _viewer_page(self) -> Any:
+    def viewer_page(self) -> Any:
+        """Return the reading room, made on first use."""
         if self._viewer is None:
             from lightbox.ui.viewer.viewer_page import ViewerPage
 
@@ -220,7 +221,8 @@ class MainWindow(QMainWindow):
             self.places.addWidget(page)
         return self._settings_page
 
-    def _export(self) -> Any:
+    def export_page(self) -> Any:
+        """Return the export wizard, made on first use."""
         if self._export_page is None:
             from lightbox.ui.export.export_page import ExportPage
 
@@ -292,9 +294,10 @@ class MainWindow(QMainWindow):
         if self._opening and self._opening in event.study_uids:
             self.open_study(self._opening)
 
-    def _deidentify(self, studies: list[StudyRecord]) -> None:
+    def deidentify(self, studies: list[StudyRecord]) -> None:
+        """Begin an export of studies."""
         self.go("export")
-        self._export().choose_studies(studies)
+        self.export_page().choose_studies(studies)
 
     # --- transfers
 
