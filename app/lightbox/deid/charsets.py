@@ -8,6 +8,8 @@ from functools import lru_cache
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 CHARSET_VRS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+SEARCHED_VRS = CHARSET_VRS | {"AE", "CS", "UR"}
+"""VRs whose values can hold words."""
 SINGLE_VALUED = frozenset(("LT", "ST", "UR", "UT"))
 _DELIMITERS = {"PN": frozenset(b"\r\n\t\f\\^=")}
 _TEXT_DELIMITERS = frozenset(b"\r\n\t\f\\")

@@ -169,11 +169,11 @@ class Lexicon:
             for part in parts:
                 self._add_word(part)
             joined = [part for part in parts if part.lower() not in NOBODY]
-            if len(joined) > 1:
+            if len(joined) > 1 and (len(joined[0] + joined[1]) > MIN_NAME or not (joined[0] + joined[1]).isascii()):
                 first, second = joined[0], joined[1]
                 for form in (f"{first}{second}", f"{second}{first}", f"{second[0]}{first}", f"{first}{second[0]}"):
                     self._add_word(form, combined=True)
-                for form in (f"{first} {second}", f"{second} {first}", f"{first}^{second}", f"{first}, {second}"):
+                for form in (f"{first} {second}", f"{second} {first}", f"{first}, {second}"):
                     self._add(form.lower())
         digits = re.findall(r"\d{5,}", name)
         for number in digits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -36,6 +37,21 @@ class Part10:
     def deflated(self) -> bool:
         """Whether the data set is stored deflated."""
         return self.transfer_syntax == DEFLATED
+
+    def complete(self, fallback_uid: str) -> None:
+        """Fill in SOP Class and Instance UID where the data set lacks them.
+
+        They are taken from the file meta information; an object that has no SOP Instance UID anywhere gets
+        `fallback_uid`.
+        """
+        for tag, in_meta in ((0x00080016, 0x00020002), (0x00080018, 0x00020003)):
+            stated = ascii_value(find(self.meta, in_meta))
+            if tag == 0x00080018 and not stated:
+                stated = fallback_uid
+            if stated and not self.text(tag):
+                self.elements = [element for element in self.elements if element.tag != tag]
+                self.elements.insert(0, Element(tag, "UI", padded(stated, b"\0")))
+                self.notes.add("uid-filled-in")
 
     def text(self, tag: int) -> str:
         """Return the first value of a top-level element as ASCII text, without padding; empty when absent."""
@@ -98,7 +114,10 @@ def read(data: bytes | memoryview) -> Part10:
         notes.add("trailing-bytes")
     if not parsed.elements:
         raise MalformedError("malformed" if meta else "not-dicom", "it holds no data set")
-    return Part10(parsed.elements, meta, syntax, explicit, little, notes)
+    file = Part10(parsed.elements, meta, syntax, explicit, little, notes)
+    if not (file.text(0x00080016) and file.text(0x00080018)):
+        file.complete(f"2.25.{int.from_bytes(hashlib.sha256(view).digest()[:16], 'big')}")
+    return file
 
 
 def _read_meta(view: memoryview, start: int) -> tuple[list[Element], int]:

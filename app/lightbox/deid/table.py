@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -79,8 +79,12 @@ class Table:
         self.masks: dict[str, Row] = {}
         for entry in content["rows"]:
             self._add(entry, entry["edition"])
-        for entry in json.loads(additional)["rows"]:
+        own = json.loads(additional)
+        for entry in own["rows"]:
             self._add(entry, "project")
+        for entry in own["overrides"]:
+            row = self.rows[int(entry["tag"], 16)]
+            self.rows[row.tag] = replace(row, basic=entry["basic"])
         resolution = json.loads(types)
         self._iod_of: dict[str, str] = resolution["sop_classes"]
         self._types: dict[str, dict[tuple[int, ...], str]] = {

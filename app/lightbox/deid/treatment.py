@@ -16,9 +16,14 @@ from lightbox.deid.table import PSEUDONYM_TAGS, Action, Rule, Rules
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
 FREE_TEXT_VRS = frozenset(("LT", "ST", "UT"))
 CLEANED_VRS = frozenset(("CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"))
-SEARCHED_VRS = charsets.CHARSET_VRS | {"AE", "CS", "UR"}
 _TM = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
 _ZONE = re.compile(r"[+-]\d{4}")
+NUMERIC = {
+    "DS": re.compile(rb"[\d+\-.eE \\]*\0?"),
+    "IS": re.compile(rb"[\d+\- \\]*\0?"),
+    "AS": re.compile(rb"(\d{3}[DWMY] ?\\?)*"),
+}
+MIN_NUMBER = 6
 _UID = re.compile(r"(?<![\d.])[0-2](?:\.\d{1,39}){3,}(?![\d])")
 
 
@@ -139,7 +144,7 @@ class Treatment:
     def _keep(self, kept: _Kept) -> None:
         """Note an element whose text is to be searched."""
         element = kept.element
-        if element.vr in SEARCHED_VRS and element.tag != charsets.SPECIFIC_CHARACTER_SET and element.value:
+        if element.vr in charsets.SEARCHED_VRS and element.tag != charsets.SPECIFIC_CHARACTER_SET and element.value:
             self._kept.append(kept)
 
     def _structural(self, element: Element) -> str:
@@ -180,15 +185,25 @@ class Treatment:
             known = any(value.strip(" \0") in self.lexicon.uids for value in values)
             return Rule(Action.MAP_UID, "UID of the cohort") if known else None
         if vr in FREE_TEXT_VRS:
-            return Rule(Action.CLEAN, "free text outside the table")
+            return Rule(Action.CLEAN, "free text outside the table", fallback=Action.DUMMY)
         if vr == "UN" and element.items is None:
             return Rule(Action.REMOVE, "value that cannot be read")
         if vr == "SQ" or element.items is not None:
             return None
+        if vr in NUMERIC and not self._is_number(element):
+            return Rule(Action.EMPTY, "no number")
         expected = dictionary_vr(element.tag)
         if expected == "SQ":
             return Rule(Action.REMOVE, "value that cannot be read")
         return None
+
+    def _is_number(self, element: Element) -> bool:
+        """Whether a value of a numeric text VR is a number, and not one that identifies the patient."""
+        value = bytes(element.value)
+        text = value.strip(b" \0").decode("ascii", "replace")
+        return NUMERIC[element.vr].fullmatch(value) is not None and not (
+            len(text) >= MIN_NUMBER and text in self.lexicon.words
+        )
 
     def _obey(
         self,

@@ -15,6 +15,8 @@ ENCODINGS = (
     "utf-8", "latin-1", "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "cp1252", "shift_jis", "euc_jp",
     "iso2022_jp", "euc_kr", "gb18030", "big5", "utf-16-le", "utf-16-be",
 )  # fmt: skip
+_NUMERIC = frozenset(("AS", "DA", "DS", "DT", "IS", "TM"))
+_NUMBER = re.compile(rb"[\d+\-.:eE \\]*[DWMY]?[ \0]?")
 MIN_IN_BINARY = 5
 MIN_BYTES_IN_PIXELS = 6
 _UID = re.compile(rb"[0-2](?:\.\d{1,64}){3,}")
@@ -73,10 +75,13 @@ def verify(data: bytes, lexicon: Lexicon, subject: Subject, *, new_uid: Callable
                 leaks.append(Leak("identifier", where))
             continue
         value = bytes(element.value)
-        blob.append(value)
+        numeric = element.vr in _NUMERIC and _NUMBER.fullmatch(value)
+        if not numeric:
+            blob.append(value)
         if element.vr in TEXT_VRS and element.vr != "UI":
             text = charsets.decode(value, element.vr, codecs)
-            text_parts.append(text)
+            if not numeric:
+                text_parts.append(text)
             if element.vr in ("DA", "DT"):
                 days = [part[:10] if element.vr == "DA" else dates.day_of_dt(part) for part in text.split("\\")]
                 if any(_plain(day) in lexicon.dates and _plain(day) not in allowed for day in days):
@@ -124,7 +129,8 @@ def _leaves(
 def _locate(file: part10.Part10, lexicon: Lexicon) -> list[Leak]:
     leaks = []
     for where, element, codecs in _leaves([*file.meta, *file.elements], "", charsets.DEFAULT):
-        if element.vr in TEXT_VRS and element.vr != "UI" and element.tag != PIXEL_DATA:
+        numeric = element.vr in _NUMERIC and _NUMBER.fullmatch(bytes(element.value))
+        if element.vr in TEXT_VRS and element.vr != "UI" and element.tag != PIXEL_DATA and not numeric:
             text = charsets.decode(element.value, element.vr, codecs).lower()
             if lexicon.pattern.search(text):
                 leaks.append(Leak("identifier", where))
