@@ -68,9 +68,13 @@ class EyeButton(QToolButton):
 
     def __init__(self, what: str) -> None:
         super().__init__()
-        self.setProperty("role", "tool")
         self.setCheckable(True)
         self.setChecked(True)
+        self.setStyleSheet(
+            "QToolButton { background: transparent; border: 1px solid transparent; border-radius: 4px; }"
+            f"QToolButton:hover {{ background: {theme.token('raised-hover')}; }}"
+            f"QToolButton:focus {{ border-color: {theme.token('accent')}; }}"
+        )
         self.setFixedSize(26, 26)
         self.setIconSize(QSize(16, 16))
         self._what = what
@@ -263,9 +267,10 @@ class ResultCard(QFrame):
         made = dates.format_dt(result.created_at) if result.created_at else ""
         by_person = f"by {producer.name}" if producer.kind == "person" and not name else ""
         unknown = "maker not stated" if producer.kind == "unknown" and not name else ""
-        facts = [producer.manufacturer, result.title if name else "", by_person, unknown, made[:16]]
+        facts = [producer.manufacturer, result.title if name else "", by_person, unknown, made[:10]]
         line = widgets.ElidedLabel(" · ".join(dict.fromkeys(part for part in facts if part)), "text-secondary")
         line.setFont(theme.font(12))
+        line.setToolTip("\n".join(part for part in (name, *facts, made) if part))
         column.addWidget(line)
         for problem in result.problems:
             role = "critical" if problem.severity is Severity.ERROR else "warn"

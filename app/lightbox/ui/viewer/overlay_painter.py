@@ -22,7 +22,13 @@ MARKER = 6.0
 MANY_LABELS = 6
 """With more regions than this on one picture only the selected one is labelled: the panel is the legend."""
 
+MAX_LABEL = 300.0
+"""Longest line of a label, logical pixels."""
+
+MAX_LINES = 4
+
 _HALO_COLOUR = QColor(0, 0, 0, 170)
+_PLATE = QColor(0, 0, 0, 120)
 
 
 def _pen(color: QColor, width: float) -> QPen:
@@ -151,14 +157,15 @@ class OverlayPainter:
         """Put each label beside its finding, joined by a thin line, none over another."""
         if len(regions) > MANY_LABELS:
             regions = [region for region in regions if region.finding_id == style.selected]
-        wanted = [(region.anchor, (region.label,), region.finding_id) for region in regions]
-        wanted += [(shape.anchor, shape.lines_of_text[:4], shape.finding_ids[0]) for shape in shapes]
+        wanted = [(region.anchor, label_lines((region.label,)), region.finding_id) for region in regions]
+        wanted += [(shape.anchor, label_lines(shape.lines_of_text), shape.finding_ids[0]) for shape in shapes]
         placed: list[QRectF] = []
         line = text.height + 1
         for anchor, lines, finding_id in sorted(wanted, key=lambda item: transform.to_viewport(*item[0])[1]):
             x, y = transform.to_viewport(*anchor)
             if not (0 <= x <= size[0] and 0 <= y <= size[1]):
                 continue
+            lines = tuple(text.elided(item, min(MAX_LABEL, size[0] * 0.45)) for item in lines)
             width = max(text.width(item) for item in lines)
             left = x + 26 if x + 26 + width <= size[0] - 8 else x - 26 - width
             box = QRectF(max(8.0, left), max(60.0, y - 26 - line * len(lines) / 2), width, line * len(lines))
@@ -171,8 +178,19 @@ class OverlayPainter:
             painter.drawLine(QPointF(x, y), end)
             painter.setPen(_pen(color, 1.0))
             painter.drawLine(QPointF(x, y), end)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(_PLATE)
+            painter.drawRoundedRect(box.adjusted(-4, -1, 4, 1), 3, 3)
             for number, item in enumerate(lines):
                 text.draw(painter, box.left(), box.top() + number * line, item, color)
+
+
+def label_lines(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines of a label: what several lines begin with ("Nodule, lung: ") is written once, above them."""
+    heads = {text.partition(": ")[0] for text in texts if ": " in text}
+    if len(heads) == 1 and all(": " in text for text in texts):
+        texts = (heads.pop(), *(text.partition(": ")[2] for text in texts))
+    return texts if len(texts) <= MAX_LINES else (*texts[: MAX_LINES - 1], f"{len(texts) - MAX_LINES + 1} more")
 
 
 def finding_at(

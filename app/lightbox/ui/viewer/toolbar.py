@@ -23,7 +23,7 @@ _TOOL_ICONS = {
     Tool.WINDOW: "ph.sun",
     Tool.PAN: "ph.arrows-out-cardinal",
     Tool.ZOOM: "ph.magnifying-glass-plus",
-    Tool.SCROLL: "ph.arrows-vertical",
+    Tool.SCROLL: "ph.arrows-down-up",
     Tool.CROSSHAIR: "ph.crosshair",
 }
 
@@ -67,8 +67,8 @@ class Toolbar(QFrame):
         self.invert = self._tool("ph.circle-half", "Invert  (I)", "Invert")
         self.invert.setCheckable(True)
         self.rotate = self._tool("ph.arrow-clockwise", "Rotate clockwise  (R)", "Rotate")
-        self.flip_h = self._tool("ph.flip-horizontal", "Mirror left to right  (H)", "Mirror left to right")
-        self.flip_v = self._tool("ph.flip-vertical", "Mirror top to bottom  (V)", "Mirror top to bottom")
+        self.flip_h = self._tool("ph.arrows-left-right", "Mirror left to right  (H)", "Mirror left to right")
+        self.flip_v = self._tool("ph.arrows-out-line-vertical", "Mirror top to bottom  (V)", "Mirror top to bottom")
         self.fit = self._tool("ph.corners-out", "Fit to the viewport  (F)", "Fit")
         self.reset = self._tool("ph.arrow-counter-clockwise", "Reset the view  (0)", "Reset")
         for made in (self.cine, self.invert, self.rotate, self.flip_h, self.flip_v, self.fit, self.reset):

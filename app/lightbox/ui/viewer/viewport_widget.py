@@ -100,7 +100,7 @@ class ViewportWidget(QWidget):
         self.setMinimumSize(120, 100)
         self.setAccessibleName("Image")
         feed.changed.connect(self._on_feed)
-        session.style_changed.connect(self.update)
+        session.style_changed.connect(self._on_style)
 
     @property
     def state(self) -> ViewportState:
@@ -110,7 +110,7 @@ class ViewportWidget(QWidget):
     def detach(self) -> None:
         """Stop listening; called before the widget is thrown away."""
         self.feed.changed.disconnect(self._on_feed)
-        self.session.style_changed.disconnect(self.update)
+        self.session.style_changed.disconnect(self._on_style)
         self.feed.close()
 
     def set_active(self, active: bool) -> None:
@@ -118,6 +118,9 @@ class ViewportWidget(QWidget):
         if active != self.is_active:
             self.is_active = active
             self.update()
+
+    def _on_style(self) -> None:
+        self.update()
 
     def _on_feed(self) -> None:
         notice = self.feed.notice
@@ -140,7 +143,7 @@ class ViewportWidget(QWidget):
             self._overlays.paint(painter, self.feed.scene, self.session.style, transform, size, self._text)
             self.paint_extra(painter, view, transform)
             paint_edges(painter, self._letters, size, marks(view.edges, self.state.rotation, self.state.flip))
-            bar = scale_bar(self._mm_per_pixel(view), min(180.0, size[0] * 0.3))
+            bar = scale_bar(self._mm_per_pixel(view), min(240.0, size[0] * 0.3))
             paint_corners(painter, self._text, size, self.corners(view, transform), bar)
         elif self.state.display_set is not None:
             paint_corners(painter, self._text, size, self.corners(None, None), None)

@@ -308,7 +308,7 @@ class VolumeRenderer:
         self._window.SetSize(width, height)
         self._window.Render()
         pixels = vtkUnsignedCharArray()
-        self._window.GetPixelData(0, 0, width - 1, height - 1, 1, pixels)
+        self._window.GetPixelData(0, 0, width - 1, height - 1, 1, pixels, 0)
         return np.ascontiguousarray(vtk_to_numpy(pixels).reshape(height, width, 3)[::-1])
 
     def close(self) -> None:
