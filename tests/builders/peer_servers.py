@@ -12,9 +12,9 @@ How to use it in any test folder::
             server.load(paths)                       # files, by Orthanc's REST interface
             yield server                             # server.peer() -> Peer, server.identity() -> LocalIdentity
 
-Mark such tests ``@pytest.mark.peers`` and ``@pytest.mark.xdist_group("peers")``. `require` moves the test process into a
-network namespace in which only loopback exists (see `private_network`). Where that, or a server program, is missing, the
-test is skipped with the reason; with ``CI=true`` or ``LIGHTBOX_REQUIRE_PEERS=1`` it fails instead.
+Mark such tests ``@pytest.mark.peers`` and ``@pytest.mark.xdist_group("peers")``. `require` moves the test process into
+a network namespace in which only loopback exists (see `private_network`). Where that, or a server program, is missing,
+the test is skipped with the reason; with ``CI=true`` or ``LIGHTBOX_REQUIRE_PEERS=1`` it fails instead.
 
 Servers end with their ``with`` block, by process id. Their logs lie in the folder they were given.
 """
@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import private_network
 
 OWN_TITLE = "LIGHTBOX"
@@ -269,7 +270,10 @@ def _wait_for(server: Server, ports: Iterable[int]) -> None:
 
 
 def listening_ports() -> set[int]:
-    """Return the TCP ports that something listens on in this namespace (a trial connection would disturb DICOM peers)."""
+    """Return the TCP ports that something listens on in this namespace.
+
+    A trial connection would tell the same, but disturb the log of a DICOM peer.
+    """
     found = set()
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         with contextlib.suppress(FileNotFoundError):

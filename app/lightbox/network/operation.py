@@ -81,7 +81,7 @@ def run(
     Raises
     ------
     DimseError
-        It failed before a single object was sent.
+        It was refused as a whole. An operation whose sub-operations all failed returns its outcome instead.
     AssociationError
         The association ended.
     Cancelled
@@ -102,7 +102,7 @@ def run(
                 outcome.status = status
                 outcome.comment = str(getattr(answer, "ErrorComment", "") or "")
                 outcome.failed_uids = _failed_uids(failed)
-    if words.is_failure(outcome.status) and not outcome.completed + outcome.warnings:
+    if words.is_failure(outcome.status) and not outcome.announced:
         raise DimseError(
             f"{peer.ae_title} refused the {name}",
             where=peer.name,

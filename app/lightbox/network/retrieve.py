@@ -30,6 +30,8 @@ METHODS = ("auto", "c-get", "c-move")
 _MEMORY = "network.retrieve_methods"
 _RETRY_CHUNK = 50
 _FOREIGN_INGEST_S = 10.0
+_GENERAL = (0xA801, 0x0122, 0x0124, 0x0211)
+"""Refusals that hold for every series alike: unknown destination, no such service, not allowed."""
 _PERMANENT = ("dns.", "tcp.", "association.rejected", "association.timeout")
 
 
@@ -172,14 +174,14 @@ class _Retrieval:
         self._retry(order)
 
     def _retry(self, order: list[str]) -> None:
-        missing = self._missing()
-        if not missing or self._cancel.cancelled:
-            return
-        other = [method for method in order if method != self._method]
-        targets = [
-            part for series_uid, uids in missing.items() for part in _by_instance(self._study_uid, series_uid, uids)
-        ]
-        for method in other or [self._method]:
+        """Ask for what is missing by its UIDs: first by the method that worked, then by the other if it is allowed."""
+        for method in sorted(order, key=lambda method: method != self._method):
+            missing = self._missing()
+            if not missing or self._cancel.cancelled:
+                return
+            targets = [
+                part for series_uid, uids in missing.items() for part in _by_instance(self._study_uid, series_uid, uids)
+            ]
             try:
                 self._attempt(method, targets, thorough=True)
             except (AssociationError, DimseError) as error:
@@ -213,15 +215,24 @@ class _Retrieval:
                 self._each(session.retrieve, targets)
 
     def _each(self, request: Callable[[Target, CancelToken], Outcome], targets: list[Target]) -> None:
+        refusals: list[DimseError] = []
         for target in (part for whole in targets for part in self._outstanding(whole)):
             self._cancel.raise_if_cancelled()
-            outcome = request(target, self._cancel)
+            try:
+                outcome = request(target, self._cancel)
+            except DimseError as error:
+                if error.status in _GENERAL:
+                    raise
+                refusals.append(error)
+                outcome = Outcome(error.status)
             self._outcomes.append(outcome)
             for uid in outcome.failed_uids:
                 self._reasons[uid] = outcome.reason or "the archive could not send it"
             if outcome.reason:
                 for uid in set(target.sop_uids or self._instances(target.series_uid)) - self._got:
                     self._reasons.setdefault(uid, outcome.reason)
+        if refusals and not self._got:
+            raise refusals[0]
 
     def _outstanding(self, target: Target) -> list[Target]:
         """Return what is left of `target`: all of it while nothing came, then only the instances that are missing."""
