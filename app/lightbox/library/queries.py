@@ -118,7 +118,8 @@ def _where(query: StudyQuery) -> tuple[str, list[str | int]]:
     for column, wanted in (("patient_id", query.patient_id), ("accession_number", query.accession_number)):
         wanted = wanted.strip()
         if "*" in wanted or "?" in wanted:
-            conditions.append(rf"{column} LIKE ? ESCAPE '\'")
+            # In the narrow index on this column alone: many times faster than row by row in the order of the page
+            conditions.append(rf"id IN (SELECT id FROM study WHERE {column} LIKE ? ESCAPE '\')")
             values.append(like_pattern(wanted))
         elif wanted:
             conditions.append(f"{column} = ?")
