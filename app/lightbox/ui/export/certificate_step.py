@@ -25,6 +25,15 @@ def show_path(path: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 
+def said(flag: str) -> str:
+    """Return what a reviewer should know in words (``burned-in:medium:modality CR``)."""
+    kind, _, rest = flag.partition(":")
+    if kind == "burned-in":
+        risk, _, reason = rest.partition(":")
+        return f"text in the pixels, {risk} risk ({reason})"
+    return flag.replace("-", " ").replace(":", ": ")
+
+
 class CertificateStep(QWidget):
     """Counts, what was withheld and why, and the way to the files."""
 
@@ -114,13 +123,13 @@ class CertificateStep(QWidget):
             )
         )
         if report.flags:
-            told = ", ".join(f"{words.count(number)} × {flag}" for flag, number in report.flags.most_common(6))
+            told = ", ".join(f"{words.count(number)} × {said(flag)}" for flag, number in report.flags.most_common(6))
             self._column.addWidget(label(f"For the reviewer: {told}", "small", wrap=True))
         if report.withheld:
             reasons = Counter(entry.reason for entry in report.withheld)
-            said = " · ".join(f"{words.count(number)} × {reason}" for reason, number in reasons.most_common(4))
+            why = " · ".join(f"{words.count(number)} × {reason}" for reason, number in reasons.most_common(4))
             self._column.addWidget(label("Withheld", "heading"))
-            self._column.addWidget(label(said, "secondary", wrap=True))
+            self._column.addWidget(label(why, "secondary", wrap=True))
             table = PlainTable("Objects that were withheld", ("Object", "State", "Reason"), (420, 110, 300), 2)
             table.fill(
                 [

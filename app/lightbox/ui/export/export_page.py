@@ -148,6 +148,8 @@ class ExportPage(QWidget):
         if step == RUN:
             self._tell_plan()
         self.refresh()
+        if self.next_button.isEnabled():
+            self.next_button.setFocus()
 
     def back(self) -> None:
         """Go one step back."""

@@ -55,7 +55,7 @@ class Plan:
             return ""
         pieces = []
         if self.studies:
-            patients = len({(study.patient_id, study.issuer_of_patient_id) for study in self.studies})
+            patients = len({(study.patient_id, study.patient_name) for study in self.studies})
             images = sum(study.number_of_instances for study in self.studies)
             pieces += [
                 words.plural(patients, "patient"),

@@ -64,7 +64,7 @@ class ReviewStep(QWidget):
         self.table = PlainTable(
             "Identifiers that will go or change",
             ("Attribute", "Tag", "Objects", "Values", "Now, for example", "Then"),
-            (250, 110, 80, 80, 240, 110),
+            (208, 98, 72, 66, 240, 100),
             4,
         )
         inner.addWidget(self.table, 1)
@@ -74,7 +74,7 @@ class ReviewStep(QWidget):
         outer.addWidget(self._stack, 1)
         side = QFrame()
         side.setObjectName("side")
-        side.setFixedWidth(330)
+        side.setFixedWidth(290)
         self._side_frame = side
         side_outer = QVBoxLayout(side)
         side_outer.setContentsMargins(0, 0, 0, 0)

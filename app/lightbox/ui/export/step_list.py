@@ -104,7 +104,7 @@ class StepList(QFrame):
     def __init__(self, names: tuple[tuple[str, str], ...]) -> None:
         super().__init__()
         self.setObjectName("sideleft")
-        self.setFixedWidth(260)
+        self.setFixedWidth(236)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 8)
         column.setSpacing(0)
