@@ -30,9 +30,9 @@ def render_file(path: Path, frame: int, voi: Voi | None, *, exact: bool) -> byte
         image = ImageObject.open(file)
         if frame > image.number_of_frames:
             raise UsageError("There is no such frame", where=str(frame), todo=f"It has {image.number_of_frames}")
-        pixels = picture.render(image, frame - 1, voi).pixels
         if exact:
-            return picture.to_png(pixels)
+            return picture.to_png(picture.exact(image, frame - 1, voi))
+        pixels = picture.render(image, frame - 1, voi).pixels
         aspect = calibration.aspect_ratio(image.dataset, frame - 1)
         return picture.to_png(composition.compose(pixels, aspect=aspect))
 
@@ -122,9 +122,9 @@ def render_series(
     ref = chosen.frames[chosen.number_of_frames // 2 if frame is None else frame - 1]
     with workstation.library.open_object(ref.sop_instance_uid) as file:
         image = ImageObject.open(file)
-        pixels = picture.render(image, ref.frame_index, voi).pixels
         if exact:
-            return picture.to_png(pixels)
+            return picture.to_png(picture.exact(image, ref.frame_index, voi))
+        pixels = picture.render(image, ref.frame_index, voi).pixels
         aspect = calibration.aspect_ratio(image.dataset, ref.frame_index)
     if not overlays:
         return picture.to_png(composition.compose(pixels, aspect=aspect))

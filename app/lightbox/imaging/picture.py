@@ -57,9 +57,20 @@ def render(image: ImageObject, frame: int = 0, voi: Voi | None = None, *, invert
     return Picture(255 - pixels if invert else pixels, None)
 
 
-def exact(image: ImageObject, frame: int = 0) -> NDArray[np.uint8]:
-    """Return the stored pixel grid of a frame (0-based) as 8 bit through the default chain, nothing drawn on it."""
-    return render(image, frame).pixels
+def exact(image: ImageObject, frame: int = 0, voi: Voi | None = None) -> NDArray[np.uint8]:
+    """Return the stored pixel grid of a frame (0-based) as 8 bit, nothing drawn on it.
+
+    A grey image stays grey: a supplemental palette, which `render` applies, is left out.
+
+    Parameters
+    ----------
+    voi : Voi, optional
+        Window or table for a grey image; default: `GreyChain.default_voi`.
+    """
+    if not image.is_grey:
+        return render(image, frame).pixels
+    chain, stored = GreyChain.of(image, frame), image.stored(frame)
+    return chain.display(stored, voi if voi is not None else chain.default_voi(stored))
 
 
 def to_png(pixels: NDArray[np.uint8]) -> bytes:

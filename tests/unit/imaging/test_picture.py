@@ -100,17 +100,16 @@ def test_a_missing_palette_is_an_error_in_words():
 
 
 def test_a_supplemental_palette_colours_grey_from_its_first_value():
-    found = picture.render(
-        image(
-            np.array([[0, 100, 200, 201]], np.uint16),
-            bits_stored=16,
-            windows=[(50, 100)],
-            palette=(200, np.array([[255, 0, 0], [0, 0, 255]]), 8),
-            PixelPresentation="COLOR",
-            modality="MR",
-        )
-    ).pixels
+    coloured = image(
+        np.array([[0, 100, 200, 201]], np.uint16),
+        windows=[(50, 100)],
+        palette=(200, np.array([[255, 0, 0], [0, 0, 255]]), 8),
+        PixelPresentation="COLOR",
+        modality="MR",
+    )
+    found = picture.render(coloured).pixels
     assert found.tolist() == [[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 0, 255]]]
+    assert picture.exact(coloured).tolist() == [[0, 255, 255, 255]]
 
 
 def test_16_bit_colour_keeps_its_upper_bits():
