@@ -9,7 +9,7 @@ from pathlib import Path
 from lightbox.library.library import INDEX_NAME, Library
 from lightbox.library.text import fold
 
-FAMILY = (
+FAMILY = tuple("Müller Doe Roe Smith Novak Ivanov García Okafor Lee Brown Ødegård Rossi 山田".split())
     "Müller",
     "Doe",
     "Roe",
@@ -25,7 +25,7 @@ FAMILY = (
     "山田",
 )
 GIVEN = ("Jane", "Max", "Jörg", "Anna Maria", "Petr", "Ivan", "Lucía", "Chidi", "Min", "Charles", "Ewa", "Noor", "太郎")
-WHAT = (
+WHAT = ("Chest with contrast", "Head without contrast", "Abdomen", "Brain", "Knee left", "Thorax PA", "Spine")
     "Chest with contrast",
     "Head without contrast",
     "Abdomen",
