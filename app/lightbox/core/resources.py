@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from lightbox.core.errors import NotFoundError
 
@@ -34,3 +37,19 @@ def read_text(name: str) -> str:
 def read_bytes(name: str) -> bytes:
     """Return the bytes of a resource."""
     return path(name).read_bytes()
+
+
+@cache
+def package(name: str) -> ModuleType:
+    """Return a Python package kept among the resources, for example ``sample_study``."""
+    folder = path(name)
+    qualified = f"lightbox_resources_{name}"
+    spec = importlib.util.spec_from_file_location(
+        qualified, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise NotFoundError("A resource of Lightbox is damaged", where=name, todo="Install Lightbox again")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[qualified] = module
+    spec.loader.exec_module(module)
+    return module
