@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
         for number, (place, text) in enumerate(
             (("studies", "Studies"), ("viewer", "Viewer"), ("transfers", "Transfers"), ("export", "Export")), start=1
         ):
-            self.rail.add(place, text, f"Ctrl+{number}")
+            self.rail.add(place, text, f"Alt+{number}")
         self.rail.add("settings", "Settings", "Ctrl+,", bottom=True)
         self.rail.chosen.connect(self.go)
         self.studies.open_wanted.connect(self.open_row)
@@ -132,7 +132,7 @@ class MainWindow(QMainWindow):
             actions.add(self, group, text, callback, keys, everywhere=True)
 
         for number, place in enumerate(("studies", "viewer", "transfers", "export"), start=1):
-            add("Places", place.capitalize(), lambda place=place: self.go(place), f"Ctrl+{number}")
+            add("Places", place.capitalize(), lambda place=place: self.go(place), f"Alt+{number}")
         add("Places", "Settings", lambda: self.go("settings"), "Ctrl+,")
         add("Window", "Find a command", self.open_palette, "Ctrl+K")
         add("Window", "Keyboard overview", self.open_overview, ("F1", "?"))
