@@ -10,6 +10,9 @@ Tolerances
     Two slices nearer than this fraction of the usual spacing are at the same position.
 ``COSINE_TOLERANCE``
     Row and column directions of one stack may differ by this much in each component (rounded decimals).
+``CORNER_TOLERANCE_MM``
+    In a volume the far corner of every slice lies at most this far from where the first slice's directions and spacing
+    put it.
 ``GRID_TOLERANCE_PIXELS``
     Pixel spacings are equal when the last pixel of the matrix moves by less than this many pixels.
 """
@@ -32,6 +35,7 @@ DUPLICATE_FRACTION = 0.05
 DUPLICATE_FLOOR_MM = 1e-3
 COSINE_TOLERANCE = 2e-3
 GRID_TOLERANCE_PIXELS = 0.1
+CORNER_TOLERANCE_MM = 0.2
 SHEAR_FLOOR_MM = 0.01
 SHEAR_TOLERANCE_PIXELS = 0.25
 MISSING_SHARE = 0.2
@@ -294,13 +298,37 @@ def _uniformity(planes: Sequence[ImagePlane]) -> list[Problem]:
         others = sum(not same(reference, plane) for plane in planes[1:])
         if others:
             found.append(Problem(Severity.WARNING, code, what, why=f"{others} of {len(planes)} differ from the first"))
+    if not found:
+        found.extend(_unsteady(planes))
     return found
+
+
+def _unsteady(planes: Sequence[ImagePlane]) -> list[Problem]:
+    """Return a problem when directions and spacings differ so much that the far corners do not line up."""
+    along_rows = np.array([plane.row_cosines for plane in planes]) * [[plane.column_spacing] for plane in planes]
+    down_columns = np.array([plane.column_cosines for plane in planes]) * [[plane.row_spacing] for plane in planes]
+    size = planes[0]
+    off = np.linalg.norm(along_rows - along_rows[0], axis=1) * size.columns
+    off += np.linalg.norm(down_columns - down_columns[0], axis=1) * size.rows
+    worst = float(off.max())
+    if worst <= CORNER_TOLERANCE_MM:
+        return []
+    return [
+        Problem(
+            Severity.WARNING,
+            "geometry.unsteady-grid",
+            "The slices do not quite lie one above the other, so they make no volume",
+            why=f"their corners are up to {worst:.2f} mm apart, {CORNER_TOLERANCE_MM:.1f} mm are allowed",
+        )
+    ]
 
 
 def _duplicates(sorted_distances: Vector, order: NDArray[np.intp]) -> tuple[tuple[int, ...], ...]:
     steps = np.diff(sorted_distances)
     real = steps[steps > DUPLICATE_FLOOR_MM]
     limit = max(DUPLICATE_FLOOR_MM, DUPLICATE_FRACTION * float(np.median(real))) if real.size else DUPLICATE_FLOOR_MM
+    if not np.any(steps <= limit):
+        return ()
     groups = np.split(np.arange(len(order)), np.flatnonzero(steps > limit) + 1)
     return tuple(tuple(int(order[i]) for i in group) for group in groups if len(group) > 1)
 

@@ -8,6 +8,7 @@ Lightbox cannot show, which is listed with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from lightbox.core.errors import Problem, Severity
 from lightbox.dicom.sop_classes import Kind, kind
@@ -19,6 +20,9 @@ from lightbox.viewer.display_sets_arrange import Arrangement, arrange, by_number
 from lightbox.viewer.display_sets_frames import OpenObject, Timing
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind, FrameRef
 from lightbox.viewer.split_rules import Group, Part
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 __all__ = ["DisplaySet", "DisplaySetKind", "FrameRef", "build", "first_to_show"]
 
@@ -96,7 +100,7 @@ def _of_series(
     found = display_sets_frames.collect(images, open_object)
     parts: list[tuple[Part, tuple[Problem, ...]]] = []
     for part in split_rules.apply_group_rules(found.candidates) if found.candidates else []:
-        parts.extend(_resolve(part, open_object))
+        parts.extend(_resolve(part, open_object, found.datasets))
     parts.sort(key=lambda entry: (_is_localizer(entry[0].frames), *_first_number(entry[0].frames)))
     sets: list[DisplaySet] = []
     for part, inherited in parts:
@@ -116,8 +120,7 @@ def _is_localizer(frames: Group) -> bool:
 
 def _first_number(frames: Group) -> tuple[int, int, float]:
     first = min(frames, key=lambda frame: (frame.record.instance_number or 0, frame.frame_index))
-    lowest = min((frame.plane.distance for frame in frames if frame.plane is not None), default=0.0)
-    return first.record.instance_number or 0, first.frame_index, lowest
+    return first.record.instance_number or 0, first.frame_index, first.plane.distance if first.plane else 0.0
 
 
 def _problems_of(found: display_sets_frames.FrameList, part: Part) -> tuple[Problem, ...]:
@@ -125,7 +128,9 @@ def _problems_of(found: display_sets_frames.FrameList, part: Part) -> tuple[Prob
     return tuple(problem for problem in found.problems if problem.where in names)
 
 
-def _resolve(part: Part, open_object: OpenObject) -> list[tuple[Part, tuple[Problem, ...]]]:
+def _resolve(
+    part: Part, open_object: OpenObject, datasets: dict[str, Dataset]
+) -> list[tuple[Part, tuple[Problem, ...]]]:
     """Make volumes of a part whose positions repeat or whose spacing is irregular, where an attribute allows it."""
     if not split_rules.needs_help(part.frames):
         return [(part, ())]
@@ -135,7 +140,7 @@ def _resolve(part: Part, open_object: OpenObject) -> list[tuple[Part, tuple[Prob
         return [(part, ())]  # one place seen again and again: a series in time, scrolled as it is
     pieces = split_rules.resolve(part, split_rules.REPEAT_RULES)
     if any(split_rules.repetition(piece.frames) > 1 for piece in pieces):
-        display_sets_frames.add_headers(part.frames, open_object)
+        display_sets_frames.add_headers(part.frames, open_object, datasets)
         pieces = [
             leaf
             for piece in split_rules.resolve(part, split_rules.HEADER_RULES)

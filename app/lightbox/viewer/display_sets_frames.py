@@ -65,6 +65,7 @@ class FrameList:
 
     candidates: list[Candidate] = field(default_factory=list)
     timings: dict[str, Timing] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -131,32 +132,67 @@ def name_of(record: InstanceRecord) -> str:
     return "an image without a number" if record.instance_number is None else f"image {record.instance_number}"
 
 
-def add_headers(candidates: list[Candidate], open_object: OpenObject) -> None:
-    """Read the attributes of `HEADER_KEYWORDS` for candidates that lack them; unreadable objects stay without."""
+def add_headers(candidates: list[Candidate], open_object: OpenObject, datasets: dict[str, Dataset]) -> None:
+    """Read the attributes of `HEADER_KEYWORDS` for candidates; unreadable objects stay without.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+    open_object : callable
+    datasets : dict
+        Headers that were read already, by SOP Instance UID.
+    """
     from lightbox.dicom.reading import read_header
 
+    objects: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        if candidate.header:
-            continue
-        try:
-            with open_object(candidate.record.sop_instance_uid) as file:
-                candidate.header = attributes(read_header(file), candidate.frame_index)
-        except (LightboxError, OSError, EOFError, ValueError):
-            candidate.header = {"unreadable": True}
+        if not candidate.header:
+            objects.setdefault(candidate.record.sop_instance_uid, []).append(candidate)
+    for uid, members in objects.items():
+        ds = datasets.get(uid)
+        if ds is None:
+            try:
+                with open_object(uid) as file:
+                    ds = read_header(file)
+            except (LightboxError, OSError, EOFError, ValueError):
+                for candidate in members:
+                    candidate.header = {"unreadable": True}
+                continue
+        common = _common_attributes(ds)
+        for candidate in members:
+            candidate.header = {**common, **_frame_attributes(ds, candidate.frame_index)}
 
 
-def attributes(ds: Dataset, frame: int) -> dict[str, Hashable]:
-    """Return the attributes of `HEADER_KEYWORDS` for one frame (0-based): its functional groups first, then the top."""
+def _common_attributes(ds: Dataset) -> dict[str, Hashable]:
+    """Return the attributes that all frames share: of the shared functional groups, else of the top level."""
     from lightbox.dicom import values
 
-    sources: list[Dataset] = []
-    per_frame = values.raw(ds, "PerFrameFunctionalGroupsSequence")
-    if per_frame is not None and frame < len(per_frame):
-        sources.extend(_macros(per_frame[frame]))
     shared = values.first_item(ds, "SharedFunctionalGroupsSequence")
-    if shared is not None:
-        sources.extend(_macros(shared))
-    sources.append(ds)
+    found = _pick([*(_macros(shared) if shared is not None else ()), ds])
+    if "DiffusionBValue" not in found:
+        private = _private_b_value(ds)
+        if private is not None:
+            found["DiffusionBValue"] = private
+    return found
+
+
+def _frame_attributes(ds: Dataset, frame: int) -> dict[str, Hashable]:
+    """Return what the functional groups of one frame (0-based) say."""
+    from lightbox.dicom import values
+
+    per_frame = values.raw(ds, "PerFrameFunctionalGroupsSequence")
+    if per_frame is None or frame >= len(per_frame):
+        return {}
+    found = _pick(_macros(per_frame[frame]))
+    rest = _dimension_without_position(ds, frame)
+    if rest:
+        found["DimensionWithoutPosition"] = rest
+    return found
+
+
+def _pick(sources: list[Dataset]) -> dict[str, Hashable]:
+    from lightbox.dicom import values
+
     found: dict[str, Hashable] = {}
     for keyword in HEADER_KEYWORDS:
         for name in (keyword, *_OTHER_NAMES.get(keyword, ())):
@@ -164,13 +200,6 @@ def attributes(ds: Dataset, frame: int) -> dict[str, Hashable]:
             if value is not None:
                 found[keyword] = _hashable(value)
                 break
-    if "DiffusionBValue" not in found:
-        private = _private_b_value(ds)
-        if private is not None:
-            found["DiffusionBValue"] = private
-    rest = _dimension_without_position(ds, frame)
-    if rest:
-        found["DimensionWithoutPosition"] = rest
     return found
 
 
@@ -229,10 +258,10 @@ def _collect_object(found: FrameList, record: InstanceRecord, open_object: OpenO
         # The parts of a concatenation (PS3.3 C.7.6.16.2.2.4) are one object that was cut for transport.
         unit = values.text(ds, "ConcatenationUID") or record.sop_instance_uid
         found.timings[unit] = timing_of(ds)
-    enhanced = frames.is_enhanced(ds)
-    for frame in range(count):
-        header = attributes(ds, frame) if enhanced else {}
-        found.candidates.append(Candidate(record, frame, frames.frame_plane(ds, frame), header, unit))
+        found.datasets[record.sop_instance_uid] = ds
+    found.candidates.extend(
+        Candidate(record, frame, frames.frame_plane(ds, frame), unit=unit) for frame in range(count)
+    )
 
 
 def _macros(group: Dataset) -> list[Dataset]:

@@ -144,6 +144,14 @@ def test_tolerances_of_comparison():
     assert not same_pixel_spacing(base, replace(base, row_spacing=0.701))
 
 
+def test_slightly_turned_slices_are_no_volume():
+    planes = axial([0, 1, 2, 3])
+    planes[2] = replace(planes[2], row_cosines=(0.9999998, 0.0006, 0.0), column_cosines=(-0.0006, 0.9999998, 0.0))
+    assert codes(planes) == ["geometry.unsteady-grid"]
+    planes[2] = replace(planes[2], row_cosines=(1.0, 0.0002, 0.0), column_cosines=(-0.0002, 1.0, 0.0))
+    assert classify(planes).is_volume
+
+
 def test_one_and_two_slices():
     assert not classify(axial([3])).is_volume
     two = classify(axial([3, 8]))
