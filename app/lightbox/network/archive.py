@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from psygnal import Signal, SignalInstance
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import C_GET, C_MOVE
@@ -60,6 +61,9 @@ class Archive:
     destinations : mapping of str to tuple of (str, int), optional
         Where C-MOVE may send to: AE title -> (host, port). May be changed while it runs.
     """
+
+    sent = Signal(str)
+    """Emitted on a network thread with the SOP Instance UID of each object that a receiver acknowledged."""
 
     def __init__(
         self,
@@ -168,7 +172,7 @@ class Archive:
 
     def _get(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
         entries = self._selected(request, context)
-        _serve(association, request, context, C_GET, entries, association)
+        _serve(association, request, context, C_GET, entries, association, told=self.sent)
 
     def _move(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
         title = str(request.MoveDestination or "").strip()
@@ -189,7 +193,7 @@ class Archive:
         try:
             with associated(Peer(title, title, host, port), self._identity, proposed) as outgoing:
                 originator = (association.peer_title, int(request.MessageID or 0))
-                _serve(association, request, context, C_MOVE, entries, outgoing, originator)
+                _serve(association, request, context, C_MOVE, entries, outgoing, originator, told=self.sent)
         except AssociationError as error:
             logger.warning("the destination of a C-MOVE could not be reached: %s", error.code)
             _answer(association, request, context, C_MOVE, ALL_FAILED, [0, 0, len(entries), 0], entries)
@@ -220,6 +224,8 @@ def _serve(
     entries: list[Entry],
     outgoing: LightboxAssociation | None,
     originator: tuple[str, int] | None = None,
+    *,
+    told: SignalInstance | None = None,
 ) -> None:
     """Send `entries` as C-STORE sub-operations on `outgoing` and report on `association` (PS3.4 C.4.2.3, C.4.3.3)."""
     remaining, completed, warned = len(entries), 0, 0
@@ -232,6 +238,8 @@ def _serve(
             return
         assert outgoing is not None
         status = _send(outgoing, entry, accepted, number % 60_000 + 1, originator)
+        if status is not None and not words.is_failure(status) and told is not None:
+            told.emit(entry.description.sop_instance_uid)
         if not association.is_established:
             return
         remaining -= 1

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lightbox.network import words
+from lightbox.network.archive import Archive
+from lightbox.network.echo import echo
+from lightbox.network.identity import LocalIdentity
+from lightbox.network.peers import Peer
+
+ECHO = "1.2.840.10008.1.1"
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[..., int]]:
+    """A TCP server that sends `reply` to each connection and closes it (or says nothing when it is None)."""
+    sockets: list[socket.socket] = []
+
+    def start(reply: bytes | None) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        sockets.append(listener)
+
+        def serve() -> None:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            sockets.append(connection)
+            if reply is not None:
+                connection.recv(65536)
+                connection.sendall(reply)
+                connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    yield start
+    for sock in sockets:
+        sock.close()
+
+
+def test_every_step_is_told(archive: Archive, identity: LocalIdentity) -> None:
+    result = echo(archive.peer(), identity)
+    assert result.ok
+    assert [(step.name, step.ok) for step in result.steps] == [
+        ("name resolution", True),
+        ("TCP connection", True),
+        ("association", True),
+        ("echo", True),
+    ]
+    assert all(step.milliseconds >= 0 and step.text for step in result.steps)
+    assert result.implementation.startswith("LIGHTBOX")
+    assert result.as_dict()["ok"] is True
+    assert "answers" in result.summary()
+
+
+def failure(peer: Peer, identity: LocalIdentity) -> tuple[str, str]:
+    result = echo(peer, identity)
+    assert not result.ok
+    assert not result.steps[-1].ok
+    assert result.why
+    assert result.todo
+    return result.code, f"{result.why} {result.todo}"
+
+
+def test_unknown_host(identity: LocalIdentity) -> None:
+    code, text = failure(Peer("x", "X", "no-such-host.invalid", 104), identity)
+    assert code == "dns.unknown"
+    assert "no-such-host.invalid" in text
+
+
+def test_nothing_listens(identity: LocalIdentity) -> None:
+    code, text = failure(Peer("x", "X", "127.0.0.1", identity.port), identity)
+    assert code == "tcp.refused"
+    assert f"127.0.0.1:{identity.port}" in text
+
+
+def test_silent_service(identity: LocalIdentity, raw_server: Callable[..., int]) -> None:
+    impatient = LocalIdentity("LIGHTBOX", 0, "127.0.0.1", association_timeout=0.5)
+    code, _ = failure(Peer("x", "X", "127.0.0.1", raw_server(None)), impatient)
+    assert code == "association.timeout"
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\x15\x03\x03\x00\x02\x02\x28"])
+def test_other_service(identity: LocalIdentity, raw_server: Callable[..., int], reply: bytes) -> None:
+    code, text = failure(Peer("x", "X", "127.0.0.1", raw_server(reply)), identity)
+    assert code == "association.aborted"
+    assert "DICOM" in text
+
+
+def test_unknown_calling_title(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
+    code, text = failure(scp([ECHO], [], require_calling_aet=["SOMEONE"]), identity)
+    assert code == "association.rejected"
+    assert "LIGHTBOX" in text
+
+
+def test_unknown_called_title(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
+    peer = scp([ECHO], [], require_called_aet=True)
+    code, text = failure(Peer("x", "odd", peer.host, peer.port), identity)
+    assert code == "association.rejected"
+    assert "called AE title odd" in text
+
+
+def test_service_not_offered(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
+    code, text = failure(scp(["1.2.840.10008.5.1.4.31"], []), identity)
+    assert code == "association.no-context"
+    assert "Verification" in text
+
+
+def test_a_busy_peer_is_worth_another_try(identity: LocalIdentity) -> None:
+    error = words.rejected(Peer("x", "X", "h", 1), identity, 2, 3, 2)
+    assert error.code == "association.busy"
+    assert "later" in error.todo
+
+
+def test_statuses_have_words() -> None:
+    assert "0xA801" in words.status_words(0xA801)
+    assert "does not know us" in words.status_words(0xA801)
+    assert words.status_words(0xC123, "no such thing").endswith(": no such thing")
+    assert words.status_words(None) == "no response"
+    assert "0x0199" in words.status_words(0x0199)
+    assert words.is_failure(0xA700)
+    assert not any(words.is_failure(status) for status in (0x0000, 0xB007, 0xFF00, 0xFE00))
+
+
+def test_nothing_of_pynetdicom_is_logged_but_the_place(caplog: pytest.LogCaptureFixture) -> None:
+    import lightbox.network.stack  # noqa: F401
+
+    logger = logging.getLogger("pynetdicom")
+    assert not logger.propagate
+    with caplog.at_level(logging.DEBUG, logger="lightbox"):
+        for handler in logger.handlers:
+            record = logging.LogRecord("pynetdicom.x", logging.ERROR, "x.py", 7, "Doe^John %s", ("12345",), None)
+            handler.handle(record)
+    ours = [entry for entry in caplog.records if entry.name.startswith("lightbox")]
+    assert ours
+    assert not any("Doe" in entry.getMessage() or "12345" in entry.getMessage() for entry in ours)
