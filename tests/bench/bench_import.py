@@ -108,7 +108,7 @@ def read_headers(folder: Path) -> int:
     count = 0
     for root, _, names in os.walk(folder):
         for name in names:
-            dcmread(os.path.join(root, name), stop_before_pixels=True)
+            dcmread(os.path.join(root, name), stop_before_pixels=True)  # noqa: PTH118
             count += 1
     return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 
 MAX_VALUE = 64 * 1024
@@ -110,9 +111,11 @@ class Header:
         raw = self.values.get(KEYS[keyword])
         if not raw:
             return ""
-        if raw.isascii() and b"\x1b" not in raw:
-            return raw.decode("ascii").strip("\0 \t\r\n")
-        return _decode(raw, self._charset, keyword in PERSON_NAMES).strip("\0 \t\r\n")
+        person_name = keyword in PERSON_NAMES
+        simple = raw.isascii() and b"\x1b" not in raw
+        text = raw.decode("ascii") if simple else _decode(raw, self._charset, person_name)
+        text = text.strip("\0 \t\r\n")
+        return text.rstrip("=") if person_name else text
 
     def code(self, keyword: str) -> str:
         """Return a UID, code, date or number string (default repertoire), without padding."""
@@ -153,6 +156,7 @@ class Header:
         return int.from_bytes(raw[:2], "big" if self.big_endian else "little")
 
 
+_ESCAPE = re.compile(r"\x1b[ -/]*[0-~]").sub
 _ASCII_COMPATIBLE = {
     b"": "latin-1",  # wrong by the letter of the standard, but what such files hold in practice
     b"ISO_IR 6": "latin-1",
@@ -168,12 +172,15 @@ def _decode(raw: bytes, charset: bytes, person_name: bool) -> str:
         return raw.decode(encoding, "replace")
     encodings = _encodings(name)
     if person_name:
-        from pydicom.valuerep import PersonName
+        from pydicom.values import convert_PN
 
-        return str(PersonName(raw, encodings))
-    from pydicom.charset import decode_bytes
+        text = str(convert_PN(raw, encodings))
+    else:
+        from pydicom.charset import decode_bytes
 
-    return decode_bytes(raw, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C})
+        text = decode_bytes(raw, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C})
+    # Decoders leave the escape sequences of some code extensions in the text (PS3.5 6.1.2.5); they are not characters.
+    return _ESCAPE("", text)
 
 
 @cache

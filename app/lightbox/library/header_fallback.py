@@ -84,6 +84,8 @@ def scan_with_pydicom(source: ByteSource) -> ScanResult:
     for group, element in TAGS.values():
         raw = ds.get_item((group, element), keep_deferred=True) if (group, element) in ds else None
         value = raw.value if raw is not None else None
+        if (group, element) == (0x0008, 0x0005) and value and not isinstance(value, bytes):
+            value = "\\".join([value] if isinstance(value, str) else value).encode("ascii", "replace")
         if isinstance(value, bytes) and len(value) <= MAX_VALUE:
             values[tag_key(group, element)] = value
     media_class = ds.file_meta.get("MediaStorageSOPClassUID", "") if hasattr(ds, "file_meta") else ""

@@ -192,7 +192,7 @@ def _guess(start: bytes) -> str:
     big = int.from_bytes(start[0:2], "big")
     vr = start[4:6]
     explicit = vr.isalpha() and vr.isupper()
-    if little in (0x0002, 0x0000) or big == 0x0002:
+    if little == 0x0002 or big == 0x0002:
         raise Unusual("group 0002 without preamble")
     if little == 0x0008:
         return "1.2.840.10008.1.2.1" if explicit else _IMPLICIT

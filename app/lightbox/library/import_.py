@@ -93,7 +93,7 @@ class Importer:
         """
         try:
             files: list[FoundFile] = []
-            for found in find(paths):
+            for found in find(paths, own=self._spool.library_root):
                 self._check_cancel()
                 if isinstance(found, FoundFile):
                     files.append(found)

@@ -20,9 +20,15 @@ class FoundFile:
     named: bool = False
 
 
-def find(paths: Sequence[Path]) -> Iterator[FoundFile | Refusal]:
-    """Iterate over the regular files under `paths`; what cannot be walked comes as a `Refusal`."""
+def find(paths: Sequence[Path], *, own: Path | None = None) -> Iterator[FoundFile | Refusal]:
+    """Iterate over the regular files under `paths`; what cannot be walked comes as a `Refusal`.
+
+    The folder `own` of the library itself is left out.
+    """
     seen: set[tuple[int, int]] = set()
+    if own is not None:
+        state = own.stat()
+        seen.add((state.st_dev, state.st_ino))
     for path in paths:
         try:
             state = path.stat()

@@ -101,6 +101,7 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.library_root = root.parent
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = threading.Lock()
         self.ingesting = threading.Lock()
