@@ -18,6 +18,7 @@ from lightbox.library.records import InstanceRecord, SeriesRecord, StudyRecord
 from lightbox.viewer import display_sets_frames, split_rules
 from lightbox.viewer.display_sets_arrange import Arrangement, arrange, by_number
 from lightbox.viewer.display_sets_frames import OpenObject, Timing
+from lightbox.viewer.display_sets_headers import add_headers
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind, FrameRef
 from lightbox.viewer.split_rules import Group, Part
 
@@ -140,7 +141,7 @@ def _resolve(
         return [(part, ())]  # one place seen again and again: a series in time, scrolled as it is
     pieces = split_rules.resolve(part, split_rules.REPEAT_RULES)
     if any(split_rules.repetition(piece.frames) > 1 for piece in pieces):
-        display_sets_frames.add_headers(part.frames, open_object, datasets)
+        add_headers(part.frames, open_object, datasets)
         pieces = [
             leaf
             for piece in split_rules.resolve(part, split_rules.HEADER_RULES)
