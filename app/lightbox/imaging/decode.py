@@ -9,6 +9,7 @@ with Pixel Representation.
 from __future__ import annotations
 
 import logging
+import os
 import zlib
 from typing import Any
 
@@ -37,10 +38,16 @@ HTJ2K_LOSSY = frozenset({"1.2.840.10008.1.2.4.203"})
 JPEG_XL = frozenset({"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"})
 RLE = frozenset({"1.2.840.10008.1.2.5"})
 DEFLATED_FRAME = frozenset({"1.2.840.10008.1.2.8.1"})
+GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
+"""GE's private syntax: implicit VR little endian, but pixel data in big endian."""
 NATIVE = frozenset(
-    {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.113619.5.2"}
+    {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", GE_BIG_ENDIAN_PIXELS}
 )
-"""Transfer syntaxes whose pixel data is not encapsulated. The last one is GE's private implicit big endian."""
+"""Transfer syntaxes whose pixel data is not encapsulated."""
+
+# Threads of one JPEG 2000 frame: on two cores they halve the wait for a single frame (20.7 to 11.5 ms) and cost 3 %
+# when all cores decode frames of their own anyway.
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 def decode(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
@@ -98,8 +105,10 @@ def _decode_fast(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
         samples = imagecodecs.jpegls_decode(stream.data)
         return RawFrame(samples, form.photometric, stream.precision)
     if stream.kind == "jpeg-2000":
-        decoder = imagecodecs.htj2k_decode if syntax in HTJ2K_LOSSLESS else imagecodecs.jpeg2k_decode
-        samples = decoder(stream.data)
+        if syntax in HTJ2K_LOSSLESS:
+            samples = imagecodecs.htj2k_decode(stream.data)
+        else:
+            samples = imagecodecs.jpeg2k_decode(stream.data, numthreads=_THREADS)
         colour = pi.RGB if form.photometric in (pi.YBR_RCT, pi.YBR_ICT) else form.photometric
         return RawFrame(samples, colour, stream.precision, samples.dtype.kind == "i")
     if syntax in JPEG_XL:

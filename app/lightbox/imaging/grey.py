@@ -5,6 +5,7 @@ Order: Modality LUT or rescale, VOI LUT or window, then one inversion at most. P
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,7 @@ class GreyChain:
         """
         if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
             table = _table(self.modality_lut, self.padding, self.inverted != invert, voi, stored.dtype.str)
-            return np.take(table, stored.view(f"u{stored.dtype.itemsize}"))
+            return _gather(table, stored.view(f"u{stored.dtype.itemsize}"))
         mask = self.padding.mask(stored) if self.padding is not None else None
         return self.display_values(self.modality(stored), voi, invert=invert, background=mask)
 
@@ -144,6 +145,23 @@ class GreyChain:
         if background is not None:
             grey[background] = BACKGROUND
         return grey
+
+
+_LARGE = 1 << 20
+"""Pixels from which on the faster gather is worth the import of its library."""
+
+
+def _gather(table: NDArray[np.uint8], patterns: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return ``table[patterns]``. OpenCV is ten times faster than numpy, from version 5 on for 16-bit patterns too."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None and patterns.size >= _LARGE:
+        import cv2
+    if cv2 is not None and patterns.ndim == 2 and patterns.size:
+        try:
+            return np.asarray(cv2.LUT(np.ascontiguousarray(patterns), table), np.uint8)
+        except cv2.error:  # an OpenCV that knows 8-bit patterns only
+            return np.take(table, patterns)
+    return np.take(table, patterns)
 
 
 def _presets(ds: Dataset, frame: int, modality: ModalityLut) -> tuple[Voi, ...]:

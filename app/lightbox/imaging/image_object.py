@@ -192,7 +192,7 @@ class ImageObject:
         samples = decode_native.native_samples(
             data,
             form,
-            little_endian=self._part10.little_endian,
+            little_endian=self._part10.little_endian and self.transfer_syntax_uid != decode.GE_BIG_ENDIAN_PIXELS,
             swap_words=swap,
             first_bit=first_bit - start * 8,
             sampled=sampled,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -198,6 +199,37 @@ def test_table_and_direct_path_give_the_same_greys(dtype):
         for invert in (False, True):
             direct = found.display_values(found.modality(pixels), voi, invert=invert)
             assert np.array_equal(found.display(pixels, voi, invert=invert), direct)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16])
+@pytest.mark.parametrize("has_opencv", [True, False])
+def test_every_gather_gives_the_same_greys(monkeypatch, dtype, has_opencv):
+    import cv2
+
+    pixels = np.arange(-3000, 3000).astype(dtype).reshape(60, 100)
+    voi = Voi(VoiKind.LINEAR, 30, 100)
+    expected = chain(pixels).display_values(pixels, voi)
+    if has_opencv:
+        assert "cv2" in sys.modules
+    else:
+        monkeypatch.delitem(sys.modules, "cv2")
+    for view in (pixels, pixels[::2, ::-1], pixels[:0], pixels.ravel()):
+        rows = chain(pixels).display(view, voi)
+        assert np.array_equal(rows, chain(pixels).display_values(view, voi))
+    assert np.array_equal(chain(pixels).display(pixels, voi), expected)
+    assert cv2.__version__
+
+
+def test_an_opencv_without_16_bit_tables_is_no_hindrance(monkeypatch):
+    import cv2
+
+    def refuse(*_args):
+        raise cv2.error("8 bit only")
+
+    monkeypatch.setattr(cv2, "LUT", refuse)
+    pixels = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    voi = Voi(VoiKind.LINEAR, 300, 600)
+    assert np.array_equal(chain(pixels).display(pixels, voi), chain(pixels).display_values(pixels, voi))
 
 
 def test_nothing_to_show_is_background():

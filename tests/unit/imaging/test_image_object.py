@@ -70,6 +70,14 @@ def test_8_bit_samples_in_big_endian_words_are_swapped():
         assert image.stored(frame).tolist() == pixels[frame].tolist(), frame
 
 
+def test_the_private_syntax_of_ge_has_big_endian_pixels_only():
+    pixels = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    ds = make_image(pixels)
+    ds.PixelData = pixels.astype(">u2").tobytes()
+    data = to_bytes(ds, ImplicitVRLittleEndian).replace(b"1.2.840.10008.1.2\0", b"1.2.840.113619.5.2")
+    assert ImageObject.open(io.BytesIO(data)).stored().tolist() == pixels.tolist()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("syntax", SYNTAXES[:2])
 def test_floating_point_pixels(dtype, syntax):
