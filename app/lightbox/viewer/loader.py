@@ -104,8 +104,8 @@ class FrameLoader:
         Returns
         -------
         FrameRequest
-            With `FrameRequest.loaded` when the frame was there already; otherwise `frame_ready`, `frame_failed` and
-            `answered` tell.
+            With `FrameRequest.loaded` when the frame was there already; otherwise `error` says that it cannot be
+            shown, or `frame_ready`, `frame_failed` and `answered` will tell.
 
         Raises
         ------
@@ -120,7 +120,8 @@ class FrameLoader:
             if self._closed:
                 return request
             self._current[channel] = request
-        if loaded is None:
+            failed = (display_set.uid, number) in self._cache.errors
+        if loaded is None and not failed:
             self._jobs.submit("Show an image", partial(self._answer, request), Priority.INTERACTION)
         if prefetch:
             self._start_prefetch()
