@@ -204,7 +204,7 @@ def _finish(
         if not info.is_background and number != 0 and not (build.kind == "LABELMAP" and number == build.background)
     }
     for number, info in shown.items():
-        info.voxels = build.voxels[number]
+        info.voxels = build.voxels[number] if frames else None
         places = build.placements.get(number, {})
         if info.voxels and places and all(build.stacks[stack].regular for stack, _index in places):
             volume = sum(

@@ -19,7 +19,7 @@ class SegmentInfo:
     """One segment of a label map.
 
     ``colour`` is sRGB 0-255 or None when none is recommended. ``voxels`` and ``volume_ml`` are filled when the masks
-    are decoded; the volume is None where the geometry is not regular.
+    are decoded (None: they could not be placed); the volume is None where the geometry is not regular.
     """
 
     number: int
@@ -38,7 +38,7 @@ class SegmentInfo:
     tracking_id: str = ""
     tracking_uid: str = ""
     colour: tuple[int, int, int] | None = None
-    voxels: int = 0
+    voxels: int | None = None
     volume_ml: float | None = None
 
     @property
@@ -51,7 +51,8 @@ class SegmentInfo:
         """Anatomic site with laterality in words, or an empty string."""
         if self.anatomic_region is None:
             return ""
-        return " ".join([*(modifier.meaning for modifier in self.anatomic_modifiers), self.anatomic_region.meaning])
+        words = " ".join([*map(str, self.anatomic_modifiers), str(self.anatomic_region)])
+        return words.lower()
 
     def producer(self, manufacturer: str = "") -> Producer:
         """Return who made the segment: an algorithm for AUTOMATIC and SEMIAUTOMATIC, a person for MANUAL."""
