@@ -61,9 +61,9 @@ def prior_line(prior: StudyRecord, current: StudyRecord | None) -> str:
     if days < 60:
         apart = f"{days} day{'s' if days != 1 else ''} earlier"
     elif days < 730:
-        apart = f"{round(days / 30.44)} months earlier"
+        apart = f"{int(days / 30.44)} months earlier"
     else:
-        apart = f"{round(days / 365.25)} years earlier"
+        apart = f"{int(days / 365.25)} years earlier"
     return _joined("PRIOR", when, apart)
 
 

@@ -155,7 +155,7 @@ def value_text(finding: Finding) -> str:
         return finding.value
     if finding.value is not None:
         unit = _UNITS.get(finding.unit or "", finding.unit or "")
-        return f"{number(float(finding.value))} {unit}".strip()
+        return f"{number(float(finding.value))}{'' if unit == '°' else ' '}{unit}".strip()
     if finding.volume_ml is not None:
         if finding.volume_ml >= 1000:
             return f"{finding.volume_ml / 1000:.2f} L"
