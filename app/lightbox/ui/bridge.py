@@ -63,8 +63,13 @@ class Bridge(QObject):
     ) -> Job[T]:
         """Do `work` on `runner`; call `done` with its result, or `failed` with its error, on the GUI thread.
 
-        `title` is written to the log when the job fails: it never holds a patient's name or identifier.
+        `title` is written to the log when the job fails: it never holds a patient's name or identifier. After `close`
+        nothing is begun; the job that is returned is cancelled.
         """
+        if self._closed:  # the window is closing: a timer or a late answer asks for more
+            never: Job[T] = Job(title, work, priority)
+            never.cancel()
+            return never
         told = False
 
         def finish(job: Job[T]) -> None:
