@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lightbox.core import opencv
 from lightbox.dicom import calibration
 from lightbox.dicom.voi import Voi
 from lightbox.imaging import colour
@@ -88,8 +89,7 @@ def thumbnail(image: ImageObject, size: int = 160, frame: int | None = None) -> 
     frame : int, optional
         0-based; default: the middle frame.
     """
-    import cv2
-
+    cv2 = opencv.cv2()
     pixels = render(image, image.number_of_frames // 2 if frame is None else frame).pixels
     rows, columns = pixels.shape[:2]
     height = rows * calibration.aspect_ratio(image.dataset, frame or 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightbox.core import opencv
 from lightbox.dicom.orientation import Edges
 from lightbox.viewer.transforms import FrameShape
 
@@ -87,8 +88,7 @@ class FrameView:
             return self.pixels
         found = self._reductions.get(factor)
         if found is None:
-            import cv2
-
+            cv2 = opencv.cv2()
             rows, columns = self.pixels.shape[:2]
             size = (max(1, columns // factor), max(1, rows // factor))
             source = self.pixels

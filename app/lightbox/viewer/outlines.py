@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lightbox.core import opencv
+
 Polygon = NDArray[np.float64]
 
 
@@ -27,8 +29,7 @@ def outlines(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> list[Polygon]:
     The contour follower of OpenCV walks through pixel centres inside the object. On a mask enlarged twice, the half
     pixel it visits tells on which side the edge is: index 2c is beside edge c, index 2c + 1 beside edge c + 1.
     """
-    import cv2
-
+    cv2 = opencv.cv2()
     inside = np.ascontiguousarray(mask, dtype=np.uint8)
     x, y, width, height = cv2.boundingRect(inside)
     if width == 0 or height == 0:

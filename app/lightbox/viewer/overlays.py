@@ -109,6 +109,8 @@ class OverlayStyle:
     ----------
     shown : bool
         The one switch for everything.
+    labels : bool
+        Whether the names and values of findings are written on the image.
     opacity : float
         Of the fill of regions, 0 to 1; outlines stay opaque.
     hidden : set of str
@@ -120,6 +122,7 @@ class OverlayStyle:
     """
 
     shown: bool = True
+    labels: bool = True
     opacity: float = 0.25
     hidden: set[str] = field(default_factory=set)
     selected: str = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightbox.core import opencv
 from lightbox.viewer.overlays import EMPTY, OverlayScene, OverlayStyle
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def compose(
     ndarray of uint8
         (rows', columns', 3) RGB; whole-number enlargement only, apart from the correction of the aspect.
     """
-    import cv2
-
+    cv2 = opencv.cv2()
     style = style or OverlayStyle()
     rows, columns = pixels.shape[:2]
     across, down = (1.0, aspect) if aspect >= 1 else (1 / aspect, 1.0)
@@ -98,16 +98,14 @@ def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
 
 
 def _line(canvas: Any, points: NDArray[np.float64], closed: bool, colour: Rgb) -> None:
-    import cv2
-
+    cv2 = opencv.cv2()
     fixed = _fixed(points)[:, None, :]
     for thickness, paint in ((4, _HALO), (2, colour)):
         cv2.polylines(canvas, [fixed], closed, paint, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _marker(canvas: Any, point: NDArray[np.float64], colour: Rgb) -> None:
-    import cv2
-
+    cv2 = opencv.cv2()
     x, y = (int(value) for value in np.rint(point - 0.5))
     for thickness, paint in ((4, _HALO), (2, colour)):
         cv2.circle(canvas, (x, y), _MARKER_RADIUS, paint, thickness, cv2.LINE_AA)
@@ -115,8 +113,7 @@ def _marker(canvas: Any, point: NDArray[np.float64], colour: Rgb) -> None:
 
 def _label(canvas: Any, anchor: NDArray[np.float64], lines: tuple[str, ...], colour: Rgb) -> None:
     """Write lines of text beside a point, moved so that they stay on the picture."""
-    import cv2
-
+    cv2 = opencv.cv2()
     height, width = canvas.shape[:2]
     texts = [_drawable(line) for line in lines if line]
     if not texts:

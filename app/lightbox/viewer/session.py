@@ -300,6 +300,11 @@ class ViewerSession:
         self.style.shown = not self.style.shown
         self.style_changed.emit()
 
+    def toggle_labels(self) -> None:
+        """Write the names of findings on the image, or only draw them."""
+        self.style.labels = not self.style.labels
+        self.style_changed.emit()
+
     def set_visible(self, finding_ids: set[str], visible: bool) -> None:
         """Show or hide findings."""
         if visible:

@@ -240,9 +240,10 @@ class ViewportState:
         self.rotation = (self.rotation + 180) % 360
         self.changed.emit(Aspect.GEOMETRY)
 
-    def set_interpolation(self, interpolation: Interpolation) -> None:
-        """Choose how pixels are enlarged."""
-        self.interpolation = interpolation
+    def toggle_interpolation(self) -> None:
+        """Enlarge pixels smoothly, or show each as the rectangle it is."""
+        smooth = self.interpolation is Interpolation.LINEAR
+        self.interpolation = Interpolation.NEAREST if smooth else Interpolation.LINEAR
         self.changed.emit(Aspect.OPTIONS)
 
     def reset(self) -> None:

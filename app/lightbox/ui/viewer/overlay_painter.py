@@ -113,7 +113,8 @@ class OverlayPainter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         for shape in shapes:
             self._shape(painter, shape, style, transform)
-        self._labels(painter, regions, shapes, style, transform, size, text)
+        if style.labels:
+            self._labels(painter, regions, shapes, style, transform, size, text)
         painter.restore()
 
     @staticmethod

@@ -137,6 +137,8 @@ class ViewerPage(QWidget):
         add("Next finding", "N", lambda: session.step_finding(1))
         add("Previous finding", "P", lambda: session.step_finding(-1))
         add("Hide or show all AI results", "A", session.toggle_overlays)
+        add("Names of findings on the image", "T", session.toggle_labels)
+        add("Smooth or exact pixels", "X", lambda: self._do(ViewportState.toggle_interpolation))
         add("First tool, nothing selected", "Escape", self._escape)
         add("Fill the room with this viewport", "Return", self.toggle_enlarged)
         for info in TOOLS:
