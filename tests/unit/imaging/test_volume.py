@@ -13,9 +13,9 @@ from builders.images import encode, group, make_enhanced, opened, to_bytes
 from builders.stacks import affine_of, make_stack
 from lightbox.core.errors import Cancelled
 from lightbox.core.jobs import CancelToken
-from lightbox.imaging import volume as volume_module
 from lightbox.imaging import volume_native
 from lightbox.imaging.geometry import GeometryError
+from lightbox.imaging.grey import GreyChain
 from lightbox.imaging.image_object import ImageObject
 from lightbox.imaging.volume import VolumeError, VolumeFrame, VolumeTooLargeError, assemble
 
@@ -121,7 +121,7 @@ class TestValues:
         frames = []
         for ds, frame in zip(stack.datasets, stack.volume_frames()):
             image = ImageObject.open(opened(ds))
-            chain = volume_module.GreyChain.of(image)
+            chain = GreyChain.of(image)
             frames.append(
                 VolumeFrame(frame.open, 0, frame.plane, frame.key, lambda i=image, c=chain: (i.stored(0) + 1, c))
             )
