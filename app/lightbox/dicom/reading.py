@@ -110,7 +110,7 @@ def read_dataset(fileobj: BinaryIO) -> Dataset:
         The bytes are not DICOM.
     """
     meta, body, implicit, little, has_meta = _open(fileobj)
-    return _elements(body, meta, implicit, little, has_meta=has_meta, stop=False)
+    return _elements(body, meta, implicit, little, has_meta=has_meta)
 
 
 def read_part10(fileobj: BinaryIO) -> Part10:
@@ -122,8 +122,31 @@ def read_part10(fileobj: BinaryIO) -> Part10:
         The bytes are not DICOM.
     """
     meta, body, implicit, little, has_meta = _open(fileobj)
-    dataset = _elements(body, meta, implicit, little, has_meta=has_meta, stop=True)
+    dataset = _elements(body, meta, implicit, little, has_meta=has_meta, stop=PIXEL_TAGS)
     return Part10(dataset, body, _locate_pixels(body, implicit, little), little)
+
+
+def read_before(fileobj: BinaryIO, tag: int) -> tuple[Dataset, BinaryIO, bool, bool]:
+    """Return all attributes before `tag`, and what follows unread.
+
+    For attributes that are cheaper to read by other means than as pydicom objects (thousands of frames).
+
+    Returns
+    -------
+    Dataset
+        With ``file_meta``.
+    BinaryIO
+        Positioned at the element `tag`, or at the end when it is absent.
+    bool, bool
+        Implicit VR, little endian.
+
+    Raises
+    ------
+    NotDicomError
+        The bytes are not DICOM.
+    """
+    meta, body, implicit, little, has_meta = _open(fileobj)
+    return _elements(body, meta, implicit, little, has_meta=has_meta, stop=frozenset({tag})), body, implicit, little
 
 
 def _not_dicom(why: str) -> NotDicomError:
@@ -151,20 +174,20 @@ def _open(fileobj: BinaryIO) -> tuple[FileMetaDataset, BinaryIO, bool, bool, boo
             meta = FileMetaDataset(found)
         except Exception as error:
             raise _not_dicom("its File Meta Information cannot be read") from error
-    syntax = ""
+    has_meta = len(meta) > 0
     try:
         syntax = str(meta.get("TransferSyntaxUID", "") or "").strip(" \x00")
-    except Exception:
-        logger.debug("transfer syntax unreadable")
+    except Exception:  # pydicom raises many kinds of error for a damaged element
+        logger.info("the transfer syntax is unreadable; the encoding is told from the data set")
+        syntax, meta = "", FileMetaDataset()
     position = fileobj.tell()
     if syntax == DeflatedExplicitVRLittleEndian:
         return meta, _inflate(fileobj), False, True, True
     head = fileobj.read(8)
     fileobj.seek(position)
     implicit, little = _encoding(head, syntax)
-    if not len(meta) and not _begins_like_a_data_set(head, little):
+    if not has_meta and not _begins_like_a_data_set(head, little):
         raise _not_dicom("it has neither a DICOM prefix nor DICOM attributes at its beginning")
-    has_meta = len(meta) > 0
     if not syntax:
         meta.TransferSyntaxUID = (
             ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -217,15 +240,21 @@ def _begins_like_a_data_set(head: bytes, little: bool) -> bool:
 
 
 def _elements(
-    body: BinaryIO, meta: FileMetaDataset, implicit: bool, little: bool, *, has_meta: bool, stop: bool
+    body: BinaryIO,
+    meta: FileMetaDataset,
+    implicit: bool,
+    little: bool,
+    *,
+    has_meta: bool,
+    stop: frozenset[int] = frozenset(),
 ) -> Dataset:
-    """Read the data set proper."""
+    """Read the data set proper, up to the first of the tags `stop`."""
 
-    def at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-        return int(tag) in PIXEL_TAGS
+    def at_stop(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+        return int(tag) in stop
 
     try:
-        dataset = read_elements(body, implicit, little, stop_when=at_pixels if stop else None)
+        dataset = read_elements(body, implicit, little, stop_when=at_stop if stop else None)
     except Exception as error:
         raise _not_dicom(f"its elements cannot be read ({type(error).__name__})") from error
     if not _plausible(dataset, has_meta):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset as read_elements
+from pydicom.tag import Tag
 
 from lightbox.core.errors import LightboxError, Problem, Severity
-from lightbox.dicom.reading import read_dataset
+from lightbox.dicom.reading import read_before, read_dataset
 from lightbox.findings.model import Producer, ResultSet
 from lightbox.findings.read_seg import read_seg
 from lightbox.findings.read_sr import read_sr
+from lightbox.findings.seg_frames import PER_FRAME, first_element
 from lightbox.findings.tolerant import text
 
 logger = logging.getLogger(__name__)
@@ -45,7 +50,7 @@ def read_results(
 def _read_one(sop_uid: str, opener: Opener, known: Callable[[str], bool] | None) -> ResultSet:
     try:
         with opener() as source:
-            dataset = read_dataset(source)
+            dataset = read_object(source)
         result = read_result(dataset, sop_uid)
     except LightboxError as error:
         return _failed(
@@ -61,6 +66,38 @@ def _read_one(sop_uid: str, opener: Opener, known: Callable[[str], bool] | None)
     if known is not None:
         _check_references(result, known)
     return result
+
+
+def read_object(source: BinaryIO) -> Dataset:
+    """Return the data set of a SEG or SR; the frames of a SEG stay encoded until `read_frames` walks them.
+
+    A SEG has thousands of frames, and many writers give their sequences no lengths, which would make pydicom build
+    every item of every frame.
+    """
+    dataset, body, implicit, little = read_before(source, PER_FRAME)
+    encoding = dataset.original_character_set
+    start = body.tell()
+    head = body.read(12)
+    tag = struct.unpack(("<" if little else ">") + "HH", head[:4]) if len(head) == 12 else (0, 0)
+    undefined = (head[4:8] if implicit else head[8:12]) == b"\xff\xff\xff\xff"
+    if tag[0] << 16 | tag[1] != PER_FRAME or not undefined:
+        return read_dataset(source)
+    size, frames = 1 << 20, None
+    data = b""
+    while frames is None:
+        body.seek(start)
+        more = body.read(size)
+        if len(more) == len(data):
+            return read_dataset(source)
+        data, size = more, size * 4
+        frames = first_element(data, implicit=implicit, little=little)
+    _tag, at, value_end, after = frames
+    body.seek(start + after)
+    dataset.update(read_elements(body, implicit, little))
+    value = data[at:value_end]
+    dataset[PER_FRAME] = RawDataElement(Tag(PER_FRAME), "SQ", len(value), value, 0, implicit, little)
+    dataset.set_original_encoding(implicit, little, encoding)
+    return dataset
 
 
 def read_result(dataset: Dataset, sop_instance_uid: str = "") -> ResultSet:

@@ -141,6 +141,17 @@ def _delimited_end(data: bytes, start: int, end: int, implicit: bool, order: str
     raise ValueError("a sequence or item does not end")
 
 
+def first_element(data: bytes, *, implicit: bool, little: bool) -> tuple[int, int, int, int] | None:
+    """Return (tag, value start, value end, next element) of the element that `data` begins with, or None."""
+    order = "<" if little else ">"
+    try:
+        tag, at, value_end, _sequence = next(_elements(data, 0, len(data), implicit, order))
+    except (StopIteration, ValueError, struct.error):
+        return None
+    undefined = data[at - 4 : at] == b"\xff\xff\xff\xff"
+    return tag, at, value_end, value_end + (8 if undefined else 0)
+
+
 def frames_from_bytes(data: bytes, *, implicit: bool, little: bool) -> list[FrameInfo]:
     """Read the items of a Per-Frame Functional Groups Sequence from its encoded value.
 

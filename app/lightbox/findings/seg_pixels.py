@@ -59,14 +59,18 @@ class _Pixels:
         if self.bits_allocated > 1:
             return np.flatnonzero(self.values(frame))
         data, offset = self.packed(frame)
-        used = np.flatnonzero(data)
-        if not used.size:
+        # Masks are mostly empty: only the bytes between the first and the last used word are unpacked.
+        whole = data.size // 8 * 8
+        used = np.flatnonzero(data[:whole].view(np.uint64))
+        if data[whole:].any():
+            first, last = (int(used[0]) * 8 if used.size else whole), data.size
+        elif used.size:
+            first, last = int(used[0]) * 8, int(used[-1]) * 8 + 8
+        else:
             return used
-        # Masks are mostly empty: only the bytes between the first and the last used one are unpacked.
-        first, last = int(used[0]), int(used[-1]) + 1
         unpacked = np.unpackbits(data[first:last], bitorder="little")
         found = np.flatnonzero(unpacked.view(bool)) + (first * 8 - offset)
-        if offset or found[-1] >= self.size:
+        if offset or (found.size and found[-1] >= self.size):
             found = found[(found >= 0) & (found < self.size)]
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -181,13 +182,13 @@ class Stack:
         whole = bool(_crop(valid, top, bottom, left, right).all())
         limits = (len(self.positions) - 1, self.rows - 1, self.columns - 1)
         indices = cut if whole else tuple(np.clip(part, 0, limit) for part, limit in zip(cut, limits, strict=True))
-        planes = np.unique(indices[0])
+        first, last = int(indices[0].min()), int(indices[0].max()) + 1
+        look_up = _lookup(indices, (self.rows, self.columns))
         result = []
         for layer, occupied in zip(self.layers, self.occupied, strict=True):
-            if not occupied[planes].any():
+            if not occupied[first:last].any():
                 continue
-            flat = (indices[0] * self.rows + indices[1]) * self.columns + indices[2]
-            labels = layer.reshape(-1)[flat]
+            labels = look_up(layer)
             if not whole:
                 labels = labels * _crop(valid, top, bottom, left, right)
             if not labels.any():
@@ -196,6 +197,37 @@ class Stack:
             full[top:bottom, left:right] = labels
             result.append(full)
         return result
+
+
+def _lookup(indices: tuple[NDArray[np.intp], ...], size: tuple[int, int]) -> Callable[[Labels], Labels]:
+    """Return how to fetch the voxels at broadcastable (plane, row, column) indices from a layer.
+
+    Where the sampled plane is parallel to two axes of the stack each index depends on the row or on the column alone,
+    and the voxels are two quick selections; otherwise every pixel is looked up.
+    """
+    fixed = [k for k, part in enumerate(indices) if part.size == 1]
+    down = [k for k, part in enumerate(indices) if part.shape[0] > 1 and part.shape[1] == 1]
+    across = [k for k, part in enumerate(indices) if part.shape[1] > 1 and part.shape[0] == 1]
+    if len(down) == 1 and len(across) == 1 and len(fixed) == 1:
+        at = int(indices[fixed[0]][0, 0])
+        rows, columns = _selection(indices[down[0]].ravel()), _selection(indices[across[0]].ravel())
+        swapped = down[0] > across[0]
+
+        def select(layer: Labels) -> Labels:
+            image = layer[at] if fixed[0] == 0 else layer[:, at] if fixed[0] == 1 else layer[:, :, at]
+            image = image.T if swapped else image
+            return image[rows][:, columns]
+
+        return select
+    flat = (indices[0] * size[0] + indices[1]) * size[1] + indices[2]
+    return lambda layer: layer.reshape(-1)[flat]
+
+
+def _selection(index: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Return a slice for indices that go up one by one, else the indices."""
+    if index.size > 1 and int(index[-1] - index[0]) == index.size - 1 and bool((np.diff(index) == 1).all()):
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
 
 
 def _linear(line: NDArray[np.float64], plane: ImagePlane) -> NDArray[np.float64]:
