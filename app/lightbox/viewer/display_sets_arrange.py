@@ -51,7 +51,10 @@ def arrange(frames: Group, *, by_geometry: bool = True) -> Arrangement:
     by_geometry : bool
         False keeps the order of numbers although positions are known (many images at each position).
     """
-    numbered = sorted(frames, key=lambda frame: (*by_number(frame.record), frame.frame_index))
+    if frames[0].unit and all(frame.unit == frames[0].unit for frame in frames):
+        numbered = sorted(frames, key=lambda frame: (frame.place, *by_number(frame.record)))
+    else:
+        numbered = sorted(frames, key=lambda frame: (*by_number(frame.record), frame.frame_index))
     planes = [frame.plane for frame in numbered if frame.plane is not None]
     if len(planes) != len(numbered):
         return Arrangement(numbered, (None,) * len(numbered))

@@ -177,8 +177,10 @@ def _collect_object(found: FrameList, record: InstanceRecord, open_object: OpenO
         unit = values.text(ds, "ConcatenationUID") or record.sop_instance_uid
         found.timings[unit] = timing_of(ds)
         found.datasets[record.sop_instance_uid] = ds
+    first = values.integer(ds, "ConcatenationFrameOffsetNumber", 0)
     found.candidates.extend(
-        Candidate(record, frame, frames.frame_plane(ds, frame), unit=unit) for frame in range(count)
+        Candidate(record, frame, frames.frame_plane(ds, frame), unit=unit, place=first + frame)
+        for frame in range(count)
     )
 
 

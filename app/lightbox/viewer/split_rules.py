@@ -26,6 +26,8 @@ class Candidate:
     header: dict[str, Hashable] = field(default_factory=dict)
     unit: str = ""
     """Objects that stand alone (a multi-frame object, a concatenation) have a name here."""
+    place: int = 0
+    """0-based place of the frame in its unit, across the parts of a concatenation."""
 
 
 Group = list[Candidate]

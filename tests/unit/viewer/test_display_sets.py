@@ -358,6 +358,30 @@ class TestMultiFrame:
         assert found.rate_fps == (None if rate is None else pytest.approx(rate))
         assert found.frame_times_ms == pytest.approx(times)
 
+    def test_parts_of_a_concatenation_are_one(self):
+        stack = Stack([])
+        for part in (1, 0):
+            ds = make_image(
+                blank(3),
+                modality="US",
+                StudyInstanceUID="1.2.3",
+                SeriesInstanceUID="1.5",
+                InstanceNumber=1,
+                ConcatenationUID="1.7",
+                ConcatenationFrameOffsetNumber=3 * part,
+                FrameTime=40,
+            )
+            ds.SOPClassUID = UltrasoundMultiFrameImageStorage
+            stack = stack.extended(Stack([ds], {str(ds.SOPInstanceUID): to_bytes(ds)}))
+        (found,) = stack.build()
+        second, first = (str(ds.SOPInstanceUID) for ds in stack.datasets)
+        assert [(frame.sop_instance_uid, frame.frame_index) for frame in found.frames] == [
+            *((first, number) for number in range(3)),
+            *((second, number) for number in range(3)),
+        ]
+        assert found.kind is DisplaySetKind.CINE
+        assert found.rate_fps == pytest.approx(25)
+
     def test_an_object_that_cannot_be_opened_is_a_problem(self):
         stack = self.ultrasound(FrameTime=40)
         stack.files = dict.fromkeys(stack.files, b"not DICOM at all")
