@@ -199,6 +199,8 @@ class CancelWatch:
                 send_cancel(self._association, self._message_id, self._context_id)
                 if not self._over.wait(CANCEL_GRACE_S):
                     self._association.abort()
+                    # Whoever waits for a response would otherwise wait until the DIMSE timeout
+                    self._association.dimse.msg_queue.put((None, None))
                 return
 
 

@@ -41,7 +41,7 @@ class LocalIdentity:
     def __post_init__(self) -> None:
         """Check the values."""
         title = self.ae_title.strip()
-        if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
+        if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not self.ae_title.isprintable():
             raise UsageError(
                 "Our AE title is not valid",
                 where=self.ae_title,

@@ -169,7 +169,7 @@ def normalise(keys: Mapping[str, str]) -> dict[str, str]:
             text = date_range(text)
         elif vr == "UI":
             text = "\\".join(part for part in re.split(r"[\\,;\s]+", text) if part)
-        result[word] = text
+        result[word] = "" if text == "*" else text
     return result
 
 

@@ -25,9 +25,7 @@ FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 @pytest.fixture
 def identity() -> LocalIdentity:
     """Ourselves, on a free port of loopback, not patient."""
-    return LocalIdentity(
-        "LIGHTBOX", free_port(), "127.0.0.1", connect_timeout=3, association_timeout=3, dimse_timeout=5
-    )
+    return LocalIdentity("LIGHTBOX", free_port(), "127.0.0.1", association_timeout=3, dimse_timeout=5)
 
 
 @pytest.fixture
