@@ -177,7 +177,7 @@ def test_each_slice_is_painted_with_its_own_values_and_mask(room: Room, block: r
         inner = np.s_[9:31, 11:49]
         # Smooth enlargement mixes neighbours a little; inside the block they differ by single HU.
         assert np.abs(painted[inner] - expected[inner][:, :, None]).max() <= 3
-        assert (painted[0:5] == 0).all()
+        assert (painted[33:36] == 0).all()  # air; further up and down there is text
 
 
 def test_key_a_hides_everything_and_says_so(room: Room, block: reading_room.Study) -> None:
@@ -346,12 +346,13 @@ def test_reformatted_planes_show_the_masks(room: Room, block: reading_room.Study
         expected[inside] = block.mask[k, j, i] > 0
         expected = expected.reshape(plane.rows, plane.columns)
         assert expected.any(), widget.state.role
-        # The dashed lines of the other planes are in both pictures and drop out of the comparison.
-        tinted = room.tinted(widget)
-        wrong = np.count_nonzero(tinted != expected)
-        # Outlines are two pixels wide: where image pixels are small they touch the neighbours' centres.
-        assert np.count_nonzero(expected & ~tinted) <= 0.02 * expected.sum(), widget.state.role
-        assert wrong <= 0.3 * expected.sum(), widget.state.role
+        # The lines of the other planes lie over the overlays: what is under them is the same in both pictures.
+        x, y = planes.crosshair(widget.state.role)
+        clear = (np.abs(column + 0.5 - x) > 1) & (np.abs(row + 0.5 - y) > 1)
+        tinted = room.tinted(widget) & clear
+        assert not (expected & clear & ~tinted).any(), widget.state.role
+        # Half of an outline lies outside; where image pixels are small it reaches the centre of the next one.
+        assert not (tinted & ~_grown(expected, 1)).any(), widget.state.role
 
 
 def test_crosshair_moves_with_the_mouse_and_all_planes_follow(room: Room, block: reading_room.Study) -> None:
@@ -591,7 +592,8 @@ def test_volume_view_draws_or_says_why_not(room: Room, block: reading_room.Study
 
     room.qtbot.waitUntil(done, timeout=90_000)
     if view._image is not None:
-        assert to_rgb(view._image).max() > 40
+        view.choose("Soft tissue")
+        room.qtbot.waitUntil(lambda: to_rgb(view._image).max() > 10, timeout=WAIT_MS)
     else:
         assert view.notice is not None
         assert "OpenGL" in view.notice.text
