@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,6 @@ from lightbox.library.records import ImportReport, InstancesAdded, Refusal
 from lightbox.library.store import Link, ObjectStore, Shelf
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from lightbox.library.header import Header
     from lightbox.library.header_scan import ByteSource
     from lightbox.library.index import Index
@@ -121,10 +120,12 @@ class Ingest:
                 writer.finish()
                 _write_quarantine(connection, outcome.quarantine, writer.moment)
                 _write_refusals(connection, outcome.listed, writer.moment)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
+            if note is not None:
+                self._spool.unfinished.append(note)
             raise LightboxError(
                 "The library could not be written",
-                why=error.strerror or type(error).__name__,
+                why=str(getattr(error, "strerror", "") or error),
                 todo="Free some space on the disk of the data folder",
             ) from error
         if note is not None:

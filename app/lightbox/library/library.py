@@ -151,6 +151,7 @@ class Library:
 
         report = ImportReport()
         with self._spool.ingesting:
+            self._finish_batches(report)
             ingest_ready(self._ingest(), self._spool.ready(), report, self._announce)
         return report
 
@@ -302,6 +303,14 @@ class Library:
         from lightbox.library.ingest import Ingest
 
         return Ingest(self._index, self._store, self._spool, self._journal)
+
+    def _finish_batches(self, report: ImportReport) -> None:
+        """Index what an earlier batch of this process moved into the store but could not index."""
+        from lightbox.library.recover import finish_batches
+
+        while self._spool.unfinished:
+            finish_batches(self._index, self._store, [self._spool.unfinished[0]], report)
+            self._spool.unfinished.popleft()
 
     def _recover(self) -> None:
         """Take over what dead processes left in their spools."""

@@ -43,6 +43,8 @@ _STUDY = (
     " study_date, study_time, study_id, study_description, accession_number, referring_physician_name,"
     " institution_name, modalities, number_of_series, number_of_instances, source, added_at, id, warning"
 )
+_TEXT_ROWS = "SELECT rowid FROM study_text WHERE study_text MATCH ?"
+_TEXT_MATCH = f"id IN ({_TEXT_ROWS})"
 _SERIES = (
     "series.series_instance_uid, study.study_instance_uid, series.modality, series.series_number,"
     " series.series_description, series.series_date, series.series_time, series.body_part_examined, series.laterality,"
@@ -63,6 +65,8 @@ _INSTANCE = (
 def count_studies(connection: sqlite3.Connection, query: StudyQuery) -> int:
     """Return how many studies match."""
     where, values = _where(query)
+    if where == f" WHERE {_TEXT_MATCH}":  # the full text alone knows the number
+        return int(connection.execute(f"SELECT count(*) FROM ({_TEXT_ROWS})", values).fetchone()[0])
     return int(connection.execute(f"SELECT count(*) FROM study{where}", values).fetchone()[0])
 
 
@@ -105,7 +109,7 @@ def _where(query: StudyQuery) -> tuple[str, list[str | int]]:
     elif text:
         expression = full_text_query(text)
         if expression:
-            conditions.append("id IN (SELECT rowid FROM study_text WHERE study_text MATCH ?)")
+            conditions.append(_TEXT_MATCH)
             values.append(expression)
         else:
             conditions.append("0")

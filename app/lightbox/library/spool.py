@@ -13,6 +13,7 @@ import itertools
 import os
 import threading
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,8 @@ class Spool:
         self._lock = threading.Lock()
         self.ingesting = threading.Lock()
         """Held by the thread that ingests the committed files."""
+        self.unfinished: deque[Path] = deque()
+        """Notes of batches that reached the store but not the index, for example because the disk was full."""
         self._counter = itertools.count()
         self._folder: Path | None = None
         self._file_lock: FileLock | None = None

@@ -78,3 +78,23 @@ def test_committing_twice_is_an_error(library: Library):
     file.commit()
     with pytest.raises(LightboxError):
         file.commit()
+
+
+def test_objects_of_a_batch_that_could_not_be_indexed_come_with_the_next(library: Library, monkeypatch):
+    import sqlite3
+
+    first, second = ct(), ct()
+    receive(library, encode(first))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lightbox.library.index_write.IndexWriter.finish", full)
+        with pytest.raises(LightboxError, match="disk is full"):
+            library.ingest_spool()
+    assert library.count_studies() == 0
+    receive(library, encode(second))
+    assert library.ingest_spool().added == 2
+    for ds in (first, second):
+        library.open_object(ds.SOPInstanceUID).close()

@@ -143,6 +143,6 @@ CREATE TABLE thumbnail (
 
 CREATE VIRTUAL TABLE study_text USING fts5 (
     patient, study, series,
-    tokenize = "unicode61 remove_diacritics 2", prefix = '2 3'
+    tokenize = "unicode61 remove_diacritics 2", prefix = '1 2 3'
 );
 """
