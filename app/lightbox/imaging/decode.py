@@ -1,9 +1,10 @@
 """One encoded frame to an array: `imagecodecs` first, the plug-ins of pydicom as fall-back.
 
 imagecodecs releases the interpreter lock while it decodes, the plug-ins do not and freeze a user interface. Pitfalls
-taken care of here: JPEG is decoded without colour conversion (the caller knows the true colour space); lossy HTJ2K
-goes to OpenJPEG because OpenJPH wraps saturated samples; the sign of JPEG 2000 code streams does not have to agree
-with Pixel Representation.
+taken care of here: JPEG is decoded without colour conversion (the caller knows the true colour space), and a stream
+without its end is refused because the library would fill the rest with grey; HTJ2K goes to OpenJPEG because OpenJPH
+wraps saturated samples and its binding keeps silent about damage; the sign of JPEG 2000 code streams does not have to
+agree with Pixel Representation.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
 JPEG_2000 = frozenset(
     {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"} | {"1.2.840.10008.1.2.4.92", "1.2.840.10008.1.2.4.93"}
 )
-HTJ2K_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202"})
-HTJ2K_LOSSY = frozenset({"1.2.840.10008.1.2.4.203"})
+HTJ2K = frozenset({"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"})
 JPEG_XL = frozenset({"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"})
 RLE = frozenset({"1.2.840.10008.1.2.5"})
 DEFLATED_FRAME = frozenset({"1.2.840.10008.1.2.8.1"})
@@ -88,6 +88,10 @@ def _decode_fast(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
     if syntax in DEFLATED_FRAME:
         return RawFrame(_inflated(data, form), form.photometric)
     stream = markers.start_of_stream(data)
+    if stream.kind in ("jpeg-dct", "jpeg-lossless") and not markers.jpeg_has_end(stream.data):
+        raise DecodeError(
+            "A frame is cut off", why="its JPEG stream has no end", todo="The file is incomplete; ask for it again"
+        )
     if stream.kind == "jpeg-dct":
         samples = _jpeg_dct(stream.data)
         return RawFrame(
@@ -105,10 +109,7 @@ def _decode_fast(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
         samples = imagecodecs.jpegls_decode(stream.data)
         return RawFrame(samples, form.photometric, stream.precision)
     if stream.kind == "jpeg-2000":
-        if syntax in HTJ2K_LOSSLESS:
-            samples = imagecodecs.htj2k_decode(stream.data)
-        else:
-            samples = imagecodecs.jpeg2k_decode(stream.data, numthreads=_THREADS)
+        samples = imagecodecs.jpeg2k_decode(stream.data, numthreads=_THREADS)
         colour = pi.RGB if form.photometric in (pi.YBR_RCT, pi.YBR_ICT) else form.photometric
         return RawFrame(samples, colour, stream.precision, samples.dtype.kind == "i")
     if syntax in JPEG_XL:

@@ -70,6 +70,12 @@ def _j2k_precision(head: bytes) -> int:
     return (head[42] & 0x7F) + 1 if len(head) > 42 else 0
 
 
+def jpeg_has_end(data: bytes) -> bool:
+    """Whether a JPEG stream has its End of Image marker behind its last scan."""
+    end = data.rfind(b"\xff\xd9")
+    return end > data.rfind(b"\xff\xda")
+
+
 def jpeg_components(data: bytes) -> int:
     """Return the number of components of a JPEG stream, 0 when it cannot be told."""
     for marker, segment in _segments(data):

@@ -148,6 +148,10 @@ class ImageObject:
             raise DecodeError(
                 "There is no such frame", where=f"frame {frame + 1}", why=f"the image has {self.number_of_frames}"
             )
+        if self.format.bits_allocated not in (1, 8, 16, 32, 64):
+            raise DecodeError(
+                "The frame cannot be decoded", why=f"{self.format.bits_allocated} bits allocated are not supported"
+            )
         try:
             return self._native(frame) if self._is_native else self._encapsulated(frame)
         except DecodeError as error:

@@ -12,13 +12,14 @@ from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import RLELossless
 
 from builders.images import encode, make_image, opened
-from lightbox.imaging import decode, decode_markers
+from lightbox.imaging import decode_markers
 from lightbox.imaging.decode_format import DecodeError
 from lightbox.imaging.image_object import ImageObject
 
 BASELINE, EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 LOSSLESS, LOSSLESS_SV1 = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
 JPEG_LS, J2K, J2K_ANY = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
+HTJ2K = "1.2.840.10008.1.2.4.201"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 
 
@@ -270,8 +271,37 @@ def test_the_second_decoder_takes_over_when_the_first_fails(monkeypatch):
     assert [image.stored(frame).tolist() for frame in range(2)] == [frame.tolist() for frame in pixels]
 
 
+def test_htj2k_keeps_every_value():
+    pixels = grey(2)
+    streams = [bytes(imagecodecs.htj2k_encode(frame, reversible=True)) for frame in pixels]
+    ds = encode(make_image(pixels, bits_stored=12), streams, HTJ2K)
+    image = ImageObject.open(opened(ds, HTJ2K))
+    assert [image.stored(frame).tolist() for frame in range(2)] == [frame.tolist() for frame in pixels]
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9, 0.98])
+@pytest.mark.parametrize(
+    ("syntax", "codec"),
+    [
+        (BASELINE, lambda frame: imagecodecs.jpeg8_encode((frame >> 4).astype(np.uint8), level=90)),
+        (LOSSLESS_SV1, lambda frame: imagecodecs.ljpeg_encode(frame, bitspersample=12)),
+        (JPEG_LS, imagecodecs.jpegls_encode),
+        (J2K, j2k),
+        (HTJ2K, lambda frame: imagecodecs.htj2k_encode(frame, reversible=True)),
+    ],
+    ids=["jpeg", "jpeg lossless", "jpeg-ls", "jpeg 2000", "htj2k"],
+)
+def test_a_code_stream_that_is_cut_off_is_never_shown_as_if_whole(syntax, codec, part):
+    pixels = grey(1)
+    eight = syntax == BASELINE
+    stream = bytes(codec(pixels[0]))
+    source = pixels.astype(np.uint8) if eight else pixels
+    ds = encode(make_image(source, bits_stored=8 if eight else 12), [stream[: int(len(stream) * part)]], syntax)
+    with pytest.raises(DecodeError, match="frame 1"):
+        ImageObject.open(opened(ds, syntax)).stored()
+
+
 def test_lossy_htj2k_does_not_wrap_saturated_samples():
-    assert not decode.HTJ2K_LOSSY & decode.HTJ2K_LOSSLESS
     bars = np.zeros((64, 64, 3), np.uint8)
     bars[:, ::2] = 255
     htj2k = bytes(imagecodecs.htj2k_encode(bars, level=0.02, reversible=False))
