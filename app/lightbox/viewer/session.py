@@ -330,6 +330,11 @@ class ViewerSession:
             self.active = index
             self.active_changed.emit()
 
+    @property
+    def touched(self) -> bool:
+        """Whether the reader has begun to look around since the study was opened."""
+        return self._touched
+
     def touch(self) -> None:
         """Note that the user moves around: nothing jumps by itself any more."""
         self._touched = True
