@@ -7,27 +7,24 @@ uncompressed object is re-encoded only for a receiver that takes no other uncomp
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from io import BytesIO
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from psygnal import Signal, SignalInstance
+from psygnal import Signal
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import C_GET, C_MOVE
-from pynetdicom.dsutils import encode
 from pynetdicom.presentation import PresentationContext, build_context
 
-from lightbox.core.errors import LightboxError, UsageError
-from lightbox.network import contexts, find, get, handlers, move, query_keys, reply, words
+from lightbox.core.errors import UsageError
+from lightbox.network import contexts, find, get, handlers, move, query_keys, reply, suboperations
 from lightbox.network.archive_index import ArchiveIndex, Entry
 from lightbox.network.association import associated
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.receive import Receiver
-from lightbox.network.send import accepted_pairs
 from lightbox.network.stack import Entity, EntityServer, LightboxAssociation
 from lightbox.network.stored import StoredObject, of_files, of_library
 
@@ -42,8 +39,6 @@ _PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
 _SERVICES = (*find.MODELS.values(), get.MODEL, move.MODEL, _PATIENT_ROOT_GET, _PATIENT_ROOT_MOVE)
 _PAGE = 500
 
-PENDING, SUCCESS, CANCELLED = 0xFF00, 0x0000, 0xFE00
-SUBOPERATIONS_FAILED, ALL_FAILED = 0xB000, 0xA702
 UNKNOWN_DESTINATION, BAD_IDENTIFIER = 0xA801, 0xA900
 
 
@@ -158,7 +153,7 @@ class Archive:
         asked = reply.row(identifier)
         for row in self.index.find(level, {word: key for word, key in asked.items() if key}):
             if event.is_cancelled:
-                yield CANCELLED, None
+                yield suboperations.CANCELLED, None
                 return
             answer = Dataset()
             answer.SpecificCharacterSet = "ISO_IR 192"
@@ -168,20 +163,20 @@ class Archive:
                     query_keys.put(answer, word, row.get(word, ""))
                 except UsageError:
                     query_keys.put(answer, word, "")
-            yield PENDING, answer
+            yield suboperations.PENDING, answer
 
     def _get(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
         entries = self._selected(request, context)
-        _serve(association, request, context, C_GET, entries, association, told=self.sent)
+        suboperations.serve(association, request, context, C_GET, entries, association, told=self.sent)
 
     def _move(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
         title = str(request.MoveDestination or "").strip()
         if title not in self.destinations:
-            _answer(association, request, context, C_MOVE, UNKNOWN_DESTINATION)
+            suboperations.answer(association, request, context, C_MOVE, UNKNOWN_DESTINATION)
             return
         entries = self._selected(request, context)
         if not entries:
-            _serve(association, request, context, C_MOVE, [], None)
+            suboperations.serve(association, request, context, C_MOVE, [], None)
             return
         host, port = self.destinations[title]
         pairs = dict.fromkeys(
@@ -193,10 +188,14 @@ class Archive:
         try:
             with associated(Peer(title, title, host, port), self._identity, proposed) as outgoing:
                 originator = (association.peer_title, int(request.MessageID or 0))
-                _serve(association, request, context, C_MOVE, entries, outgoing, originator, told=self.sent)
+                suboperations.serve(
+                    association, request, context, C_MOVE, entries, outgoing, originator, told=self.sent
+                )
         except AssociationError as error:
             logger.warning("the destination of a C-MOVE could not be reached: %s", error.code)
-            _answer(association, request, context, C_MOVE, ALL_FAILED, [0, 0, len(entries), 0], entries)
+            suboperations.answer(
+                association, request, context, C_MOVE, suboperations.ALL_FAILED, [0, 0, len(entries), 0], entries
+            )
 
     def _selected(self, request: Any, context: PresentationContext) -> list[Entry]:
         implicit = context.transfer_syntax[0].is_implicit_VR
@@ -214,117 +213,3 @@ def _all_of(library: Library) -> Iterator[StoredObject]:
         after = page.next
         if after is None:
             return
-
-
-def _serve(
-    association: LightboxAssociation,
-    request: Any,
-    context: PresentationContext,
-    kind: type[C_GET] | type[C_MOVE],
-    entries: list[Entry],
-    outgoing: LightboxAssociation | None,
-    originator: tuple[str, int] | None = None,
-    *,
-    told: SignalInstance | None = None,
-) -> None:
-    """Send `entries` as C-STORE sub-operations on `outgoing` and report on `association` (PS3.4 C.4.2.3, C.4.3.3)."""
-    remaining, completed, warned = len(entries), 0, 0
-    failed: list[Entry] = []
-    accepted = accepted_pairs(outgoing) if outgoing is not None else {}
-    for number, entry in enumerate(entries):
-        if request.MessageID in association.dimse.cancel_req:
-            counts = [completed, warned, len(failed), remaining]
-            _answer(association, request, context, kind, CANCELLED, counts, failed)
-            return
-        assert outgoing is not None
-        status = _send(outgoing, entry, accepted, number % 60_000 + 1, originator)
-        if status is not None and not words.is_failure(status) and told is not None:
-            told.emit(entry.description.sop_instance_uid)
-        if not association.is_established:
-            return
-        remaining -= 1
-        if status == SUCCESS:
-            completed += 1
-        elif words.is_failure(status):
-            failed.append(entry)
-        else:
-            warned += 1
-        if remaining:
-            counts = [completed, warned, len(failed), remaining]
-            _answer(association, request, context, kind, PENDING, counts)
-    status = SUCCESS if not failed else SUBOPERATIONS_FAILED if completed + warned else ALL_FAILED
-    _answer(association, request, context, kind, status, [completed, warned, len(failed), None], failed)
-
-
-def _send(
-    outgoing: LightboxAssociation,
-    entry: Entry,
-    accepted: dict[contexts.Pair, int],
-    message_id: int,
-    originator: tuple[str, int] | None,
-) -> int | None:
-    """Send one instance as it is stored; re-encode it only between uncompressed little-endian encodings."""
-    if not outgoing.is_established:
-        return None
-    sop_class, syntax = entry.description.sop_class_uid, entry.description.transfer_syntax_uid
-    context_id = accepted.get((sop_class, syntax))
-    open_data: Callable[[], BinaryIO] = entry.stored.open
-    offset = entry.description.offset
-    if context_id is None:
-        usable = [other for other in contexts.LITTLE_ENDIAN if (sop_class, other) in accepted]
-        if syntax not in contexts.LITTLE_ENDIAN or not usable:
-            return None
-        context_id = accepted[(sop_class, usable[0])]
-        open_data, offset = (lambda: _reencoded(entry, usable[0])), 0
-    try:
-        with open_data() as data:
-            data.seek(offset)
-            status, _ = outgoing.store_stream(
-                sop_class,
-                entry.description.sop_instance_uid,
-                context_id,
-                data,
-                message_id=message_id,
-                originator=originator,
-            )
-            return status
-    except (OSError, LightboxError) as error:
-        logger.warning("a stored object could not be read: %s", type(error).__name__)
-        return None
-
-
-def _reencoded(entry: Entry, syntax: str) -> BinaryIO:
-    from lightbox.dicom.reading import read_dataset
-
-    with entry.stored.open() as file:
-        dataset = read_dataset(file)
-    implicit = syntax == contexts.LITTLE_ENDIAN[1]
-    return BytesIO(encode(dataset, implicit, True) or b"")
-
-
-def _answer(
-    association: LightboxAssociation,
-    request: Any,
-    context: PresentationContext,
-    kind: type[C_GET] | type[C_MOVE],
-    status: int,
-    counts: list[int | None] | list[int] | None = None,
-    failed: Iterable[Entry] = (),
-) -> None:
-    """Send a response; `counts` are completed, with warnings, failed and remaining sub-operations."""
-    response = kind()
-    response.MessageIDBeingRespondedTo = request.MessageID
-    response.AffectedSOPClassUID = request.AffectedSOPClassUID
-    response.Status = status
-    if counts is not None:
-        response.NumberOfCompletedSuboperations = counts[0]
-        response.NumberOfWarningSuboperations = counts[1]
-        response.NumberOfFailedSuboperations = counts[2]
-        response.NumberOfRemainingSuboperations = counts[3]
-    uids = [entry.description.sop_instance_uid for entry in failed]
-    if uids and status != PENDING:
-        identifier = Dataset()
-        query_keys.put(identifier, "FailedSOPInstanceUIDList", "\\".join(uids))
-        syntax = context.transfer_syntax[0]
-        response.Identifier = BytesIO(encode(identifier, syntax.is_implicit_VR, True) or b"")
-    association.dimse.send_msg(response, context.context_id or 0)

@@ -17,8 +17,9 @@ from lightbox.core.errors import Cancelled
 from lightbox.core.jobs import CancelToken
 from lightbox.network import words
 from lightbox.network.identity import LocalIdentity
+from lightbox.network.messages import Receives
 from lightbox.network.peers import Peer
-from lightbox.network.stack import Entity, LightboxAssociation, Receives
+from lightbox.network.stack import Entity, LightboxAssociation
 
 CANCEL_GRACE_S = 5.0
 """How long a peer may take to end an operation after C-CANCEL before the association is aborted."""

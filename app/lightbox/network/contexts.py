@@ -44,7 +44,7 @@ DOCUMENT_SYNTAXES = (*LITTLE_ENDIAN, *_LAST_RESORT)
 ALL_SYNTAXES = (*IMAGE_SYNTAXES, *_ENCAPSULATED_RAW, *_VIDEO)
 _RISKY = frozenset((*_MAYBE_LOSSY, *_RETIRED_JPEG, *_VIDEO, *_LAST_RESORT))
 
-_VIDEO_CLASSES = frozenset(
+VIDEO_CLASSES = frozenset(
     {
         "1.2.840.10008.5.1.4.1.1.77.1.1.1",  # Video Endoscopic
         "1.2.840.10008.5.1.4.1.1.77.1.2.1",  # Video Microscopic
@@ -141,7 +141,7 @@ ALL_CLASSES: tuple[str, ...] = tuple(
 def syntaxes_for(sop_class_uid: str) -> tuple[str, ...]:
     """Return the transfer syntaxes worth proposing for a SOP class, in order."""
     name = UID_dictionary[sop_class_uid][0] if sop_class_uid in UID_dictionary else ""
-    if sop_class_uid in _VIDEO_CLASSES:
+    if sop_class_uid in VIDEO_CLASSES:
         return (*IMAGE_SYNTAXES, *_VIDEO)
     images = ("Image", "Segmentation", "Dose", "Parametric Map", "Surface", "Capture", "Microscopy")
     if not name or any(word in name for word in images):

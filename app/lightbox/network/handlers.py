@@ -8,7 +8,8 @@ from pynetdicom import evt
 from pynetdicom.presentation import PresentationContext, build_context
 
 from lightbox.network import contexts
-from lightbox.network.stack import LightboxAssociation, incoming_of
+from lightbox.network.messages import incoming_of
+from lightbox.network.stack import LightboxAssociation
 
 VERIFICATION = "1.2.840.10008.1.1"
 _NO_DATA_SET = 0xC000

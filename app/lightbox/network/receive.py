@@ -163,6 +163,11 @@ class Receiver:
         _tell(self.received, incoming.event)
         return SUCCESS
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing.is_set()
+
     def flush(self) -> None:
         """Ingest on the calling thread everything that was acknowledged."""
         self._ingest()

@@ -42,10 +42,14 @@ class StorageScp:
     def __init__(self, library: Library, identity: LocalIdentity) -> None:
         self.library = library
         self.identity = identity
-        self.receiver = Receiver(library)
-        self.receiver.received.connect(self.received.emit)
-        self.receiver.ingested.connect(self.ingested.emit)
+        self.receiver = self._new_receiver()
         self._server: EntityServer | None = None
+
+    def _new_receiver(self) -> Receiver:
+        receiver = Receiver(self.library)
+        receiver.received.connect(self.received.emit)
+        receiver.ingested.connect(self.ingested.emit)
+        return receiver
 
     @property
     def port(self) -> int:
@@ -67,6 +71,8 @@ class StorageScp:
         """
         if self._server is not None:
             return
+        if self.receiver.closed:
+            self.receiver = self._new_receiver()
         try:
             self._server = Entity(self.identity).listen(
                 (self.identity.host, self.identity.port),

@@ -17,7 +17,7 @@ from lightbox.core.settings import Settings
 from lightbox.library.library import Library
 from lightbox.library.spool import SpoolFile
 from lightbox.network import archive as archive_module
-from lightbox.network import contexts, get, handlers, storage_scp
+from lightbox.network import contexts, get, handlers, storage_scp, suboperations
 from lightbox.network.archive import Archive
 from lightbox.network.errors import AssociationError, DimseError
 from lightbox.network.identity import LocalIdentity
@@ -112,7 +112,7 @@ def test_what_is_missing_is_named(
     archive: Archive, identity: LocalIdentity, library: Library, studies: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = str(studies["one"][2].SOPInstanceUID)
-    send = archive_module._send
+    send = suboperations.send_entry
     asked: list[str] = []
 
     def refuse(outgoing: Any, entry: Any, *rest: Any) -> int | None:
@@ -121,7 +121,7 @@ def test_what_is_missing_is_named(
             return 0xA700
         return send(outgoing, entry, *rest)
 
-    monkeypatch.setattr(archive_module, "_send", refuse)
+    monkeypatch.setattr(suboperations, "send_entry", refuse)
     report = retrieve(archive.peer(), identity, library, uid_of(studies, "one"))
     assert not report.complete
     assert (report.received, report.announced) == (7, 8)
@@ -134,7 +134,7 @@ def test_what_is_missing_is_named(
 def test_what_failed_once_is_fetched_again(
     archive: Archive, identity: LocalIdentity, library: Library, studies: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = archive_module._send
+    send = suboperations.send_entry
     failed: list[str] = []
 
     def stumble(outgoing: Any, entry: Any, *rest: Any) -> int | None:
@@ -143,7 +143,7 @@ def test_what_failed_once_is_fetched_again(
             return 0xA700
         return send(outgoing, entry, *rest)
 
-    monkeypatch.setattr(archive_module, "_send", stumble)
+    monkeypatch.setattr(suboperations, "send_entry", stumble)
     report = retrieve(archive.peer(), identity, library, uid_of(studies, "one"), method="c-get")
     assert failed
     assert report.summary() == "8 of 8"

@@ -231,6 +231,18 @@ def test_stored_objects_can_be_sent_on(
         assert bytes_of(other.open_object(uids[1])) == bytes_of(paths[1].open("rb"))
 
 
+def test_it_can_start_again(
+    receiver: StorageScp, peer: Peer, sender: LocalIdentity, library: Library, tmp_path: Path
+) -> None:
+    receiver.stop()
+    assert echo(peer, sender).code == "tcp.refused"
+    receiver.start()
+    [path] = network_objects.write(tmp_path / "x", [network_objects.ct("a", "b", 1)])
+    assert send(peer, sender, of_files([path])).complete
+    receiver.stop()
+    assert library.count_studies() == 1
+
+
 def test_port_in_use_is_told(receiver: StorageScp, library: Library) -> None:
     assert running_on(receiver.port) is receiver
     other = StorageScp(library, LocalIdentity("LIGHTBOX", receiver.port, "127.0.0.1"))
