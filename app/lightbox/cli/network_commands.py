@@ -202,6 +202,7 @@ def retrieve(
         series_uids,
         method=method,
         progress=lambda progress: line(progress.done, progress.total),
+        settings=context.workstation.settings,
     )
     line.end()
     if as_json:
