@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,9 @@ from lightbox.deid.pseudonyms import well_known_uids
 SOP_CLASS, MODALITY, IMAGE_TYPE, BURNED_IN, CONVERSION_TYPE = 0x00080016, 0x00080060, 0x00080008, 0x00280301, 0x00080064
 _STANDARD = "1.2.840.10008."
 _STORAGE = _STANDARD + "5.1.4.1.1."
+
+
+_UID = re.compile(r"[0-9.]+")
 
 
 class Risk(Enum):
@@ -66,13 +70,13 @@ _HIGH_MODALITIES = {
 _MEDIUM_MODALITIES = frozenset(
     ("CR", "DX", "ES", "GM", "IO", "MG", "PX", "RF", "RG", "SM", "XA", "XC", "OP", "NM", "RTIMAGE")
 )
-_PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
+PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 
 def refusal(part10: Part10) -> Refusal | None:
     """Return why an object cannot be exported at all, or None."""
     uid = part10.text(SOP_CLASS)
-    if not uid:
+    if not _UID.fullmatch(uid):
         if any(element.tag == 0x00041220 for element in part10.elements):
             return _REFUSED["1.2.840.10008.1.3.10"]
         return Refusal("no-sop-class", "the object does not say what it is (SOP Class UID is missing)")
@@ -92,7 +96,7 @@ def assess(part10: Part10) -> Assessment:
     says that nothing is burned in (then medium). Medium: projection, endoscopy, photography and nuclear images. Low:
     cross-sectional images, and objects without pixels.
     """
-    if not any(find(part10.elements, tag) is not None for tag in _PIXEL_TAGS):
+    if not any(find(part10.elements, tag) is not None for tag in PIXEL_TAGS):
         return Assessment(Risk.LOW)
     stated = part10.text(BURNED_IN).upper()
     if stated == "YES":

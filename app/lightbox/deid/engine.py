@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO
 
-from lightbox.deid import burned_in, charsets, markers, part10, pixels
+from lightbox.deid import burned_in, charsets, markers, part10, pixels, streams
 from lightbox.deid.elements import PIXEL_DATA, Element, MalformedError, find
 from lightbox.deid.identities import SERIES_UID, SOP_UID, STUDY_UID, Identities, codecs_of
 from lightbox.deid.key import ProjectKey
@@ -15,7 +15,9 @@ from lightbox.deid.profile import Option, Profile
 from lightbox.deid.pseudonyms import Pseudonyms
 from lightbox.deid.table import Rules, table
 from lightbox.deid.treatment import PATIENT_ID, PATIENT_NAME, Change, Treatment
-from lightbox.deid.verify import Leak, verify
+from lightbox.deid.verify import Leak, in_pixels, verify
+
+ROWS = 0x00280010
 
 
 class Outcome(Enum):
@@ -160,10 +162,11 @@ class Engine:
         if pixel_result.refused:
             result.outcome, result.code, result.reason = Outcome.QUARANTINED, "embedded-overlay", pixel_result.refused
             return result, None, None
+        if find(file.elements, ROWS) is not None and not any(find(file.elements, tag) for tag in burned_in.PIXEL_TAGS):
+            file.notes.add("pixel-data-missing")
         treatment = Treatment(self._rules_for(result.sop_class), self.profile, self.pseudonyms, subject, lexicon)
         elements = treatment.apply(file.elements, codecs_of(file))
-        if pixel_result.value is not None:
-            elements = [self._masked(e, pixel_result, treatment) if e.tag == PIXEL_DATA else e for e in elements]
+        elements = [self._pixels(e, pixel_result, treatment) if e.tag == PIXEL_DATA else e for e in elements]
         self._file_changes(file, treatment)
         result.options = markers.executed(self.profile, structured=treatment.structured)
         elements = self._mark(elements, treatment, result.options, subject.pseudonym)
@@ -196,13 +199,6 @@ class Engine:
         found = burned_in.refusal(file)
         if found is not None:
             return found.code, found.why
-        for tag, name in (
-            (SOP_UID, "SOP Instance UID"),
-            (STUDY_UID, "Study Instance UID"),
-            (SERIES_UID, "Series Instance UID"),
-        ):
-            if not file.text(tag):
-                return "no-uid", f"the object has no {name}"
         assessment = burned_in.assess(file)
         if assessment.risk is not burned_in.Risk.LOW:
             result.flags = (f"burned-in:{assessment.risk.value}:{'; '.join(assessment.reasons)}",)
@@ -230,11 +226,17 @@ class Engine:
         return [element for element in elements if element.tag not in markers.MARKER_TAGS] + added
 
     @staticmethod
-    def _masked(element: Element, result: pixels.PixelResult, treatment: Treatment) -> Element:
+    def _pixels(element: Element, result: pixels.PixelResult, treatment: Treatment) -> Element:
+        value, done = result.value, result.done
+        if element.encapsulated and element.items is None:
+            value = streams.blank_comments(element.value, lambda text: in_pixels(text, treatment.lexicon))
+            done = ("comment in a compressed frame",)
+        if value is None:
+            return element
         old = treatment.pseudonyms.fingerprint(element.value)
-        for reason in result.done:
+        for reason in done:
             treatment.changes.append(Change("(7FE0,0010)", "masked", reason, element.vr, len(element.value), old))
-        return Element(element.tag, element.vr, result.value or b"")
+        return Element(element.tag, element.vr, value, encapsulated=element.encapsulated)
 
     def _file_changes(self, file: part10.Part10, treatment: Treatment) -> None:
         for element in file.meta:

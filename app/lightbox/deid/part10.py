@@ -38,19 +38,25 @@ class Part10:
         """Whether the data set is stored deflated."""
         return self.transfer_syntax == DEFLATED
 
-    def complete(self, fallback_uid: str) -> None:
-        """Fill in SOP Class and Instance UID where the data set lacks them.
+    def complete(self, digest: bytes) -> None:
+        """Fill in the UIDs that the data set lacks.
 
-        They are taken from the file meta information; an object that has no SOP Instance UID anywhere gets
-        `fallback_uid`.
+        SOP Class and Instance UID are taken from the file meta information; an object that names no instance, study or
+        series gets UIDs of its own, made from `digest`, so that it can be filed.
         """
-        for tag, in_meta in ((0x00080016, 0x00020002), (0x00080018, 0x00020003)):
-            stated = ascii_value(find(self.meta, in_meta))
-            if tag == 0x00080018 and not stated:
-                stated = fallback_uid
-            if stated and not self.text(tag):
+        stated = {
+            0x00080016: ascii_value(find(self.meta, 0x00020002)),
+            0x00080018: ascii_value(find(self.meta, 0x00020003)),
+        }
+        for tag in (0x00080016, 0x00080018, 0x0020000D, 0x0020000E):
+            if self.text(tag):
+                continue
+            uid = stated.get(tag, "")
+            if not uid and tag != 0x00080016:
+                uid = f"2.25.{int.from_bytes(hashlib.sha256(tag.to_bytes(4, 'big') + digest).digest()[:16], 'big')}"
+            if uid:
                 self.elements = [element for element in self.elements if element.tag != tag]
-                self.elements.insert(0, Element(tag, "UI", padded(stated, b"\0")))
+                self.elements.append(Element(tag, "UI", padded(uid, b"\0")))
                 self.notes.add("uid-filled-in")
 
     def text(self, tag: int) -> str:
@@ -94,6 +100,8 @@ def read(data: bytes | memoryview) -> Part10:
     syntax = ascii_value(find(meta, 0x00020010))
     if not meta:
         notes.add("no-meta")
+    if syntax.strip("0123456789."):
+        raise MalformedError("malformed", "the transfer syntax is no UID")
     if start == 0 and not meta and not _plausible(view):
         raise MalformedError("not-dicom", "it does not begin like a DICOM file")
     if not syntax:
@@ -115,8 +123,8 @@ def read(data: bytes | memoryview) -> Part10:
     if not parsed.elements:
         raise MalformedError("malformed" if meta else "not-dicom", "it holds no data set")
     file = Part10(parsed.elements, meta, syntax, explicit, little, notes)
-    if not (file.text(0x00080016) and file.text(0x00080018)):
-        file.complete(f"2.25.{int.from_bytes(hashlib.sha256(view).digest()[:16], 'big')}")
+    if not all(file.text(tag) for tag in (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)):
+        file.complete(hashlib.sha256(view).digest())
     return file
 
 
@@ -128,6 +136,8 @@ def _read_meta(view: memoryview, start: int) -> tuple[list[Element], int]:
         vr = bytes(view[pos + 4 : pos + 6])
         if not vr.isalpha():
             break
+        if pos + 12 > len(view):
+            raise MalformedError("truncated", "the file meta information is cut off")
         size = (
             12 + struct.unpack_from("<L", view, pos + 8)[0]
             if vr in long_vrs
@@ -145,12 +155,11 @@ def _plausible(view: memoryview) -> bool:
     """Whether bytes without a preamble begin with an element of group 0000, 0002 or 0008 whose length fits."""
     if len(view) < 16:
         return False
-    group, number = struct.unpack_from("<HH", view, 0)
-    if group not in (0x0002, 0x0004, 0x0008) or number > 0x0100:
-        return False
-    if bytes(view[4:6]).isalpha():
-        return True
-    return struct.unpack_from("<L", view, 4)[0] <= len(view) - 8
+    for order in "<>":
+        group, number = struct.unpack_from(order + "HH", view, 0)
+        if group in (0x0002, 0x0004, 0x0008) and number <= 0x0100:
+            return bytes(view[4:6]).isalpha() or struct.unpack_from(order + "L", view, 4)[0] <= len(view) - 8
+    return False
 
 
 def _guess_syntax(view: memoryview, body: int) -> str:

@@ -71,7 +71,7 @@ def verify(data: bytes, lexicon: Lexicon, subject: Subject, *, new_uid: Callable
         if (element.tag >> 16) & 1:
             leaks.append(Leak("private", where))
         if element.tag == PIXEL_DATA:
-            if _in_pixels(element.value, lexicon):
+            if in_pixels(element.value, lexicon):
                 leaks.append(Leak("identifier", where))
             continue
         value = bytes(element.value)
@@ -167,7 +167,7 @@ def _encoded(needle: str) -> set[bytes]:
     return out
 
 
-def _in_pixels(value: bytes | memoryview, lexicon: Lexicon) -> bool:
+def in_pixels(value: bytes | memoryview, lexicon: Lexicon) -> bool:
     """Whether pixel data hold an entry as text (comments of compressed streams, text hidden in frames)."""
     lower = bytes(value).lower()
     hits = [n for n in lexicon.words if n.isascii() and len(n) >= MIN_BYTES_IN_PIXELS and n.encode() in lower]

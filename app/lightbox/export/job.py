@@ -166,6 +166,7 @@ class _Run:
         self._studies: set[str] = set()
         self._series: set[str] = set()
         self._targets: dict[str, str] = {}
+        self._instances: set[str] = set()
 
     def go(self, progress: ProgressCallback | None, cancel: CancelToken | None) -> ExportReport:
         report = self._report
@@ -227,7 +228,7 @@ class _Run:
             )
         if clean is None:
             return result
-        if result.name in self._targets:
+        if result.sop_uid in self._instances:
             return self._withhold(result, "duplicate", "another object of this export has the same SOP Instance UID")
         staged = folder.stage(clean)
         if sha256(staged) != result.target_sha256:
@@ -236,6 +237,7 @@ class _Run:
         if not folder.publish(staged, result.name):
             return self._withhold(result, "conflict", "the destination holds another file under this name")
         self._targets[result.name] = result.target_sha256
+        self._instances.add(result.sop_uid)
         if self._crosswalk is not None and names is not None:
             self._crosswalk.append(names)
         return result
