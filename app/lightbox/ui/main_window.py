@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QStacked
 
 from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import Job, JobRunner
-from lightbox.library.records import InstancesAdded, StudyRecord
+from lightbox.library.records import StudyRecord
 from lightbox.network.peers import Peer
 from lightbox.ui import actions, icons, window_place, words
 from lightbox.ui.bridge import Bridge
@@ -25,6 +25,7 @@ from lightbox.ui.shortcuts_overview import ShortcutsOverview
 from lightbox.ui.status_line import StatusLine
 from lightbox.ui.studies.studies_page import StudiesPage
 from lightbox.ui.studies.study_row import StudyRow
+from lightbox.ui.study_opener import StudyOpener, title_of
 from lightbox.ui.transfers.center import TransferCenter
 from lightbox.ui.transfers.transfer import Kind, State, Transfer
 from lightbox.ui.transfers.transfers_page import TransfersPage
@@ -50,11 +51,11 @@ class MainWindow(QMainWindow):
         self.work_jobs = JobRunner(workers=1, name="work")
         self.center = TransferCenter(workstation, self.bridge)
         self._open_first = on_open
-        self._opening = ""
         self._close_asked = False
         self._viewer: Any = None
         self._settings_page: Any = None
         self._export_page: Any = None
+        self.opener = StudyOpener(self)
         self._build()
         self._make_actions()
         self.palette_sheet = CommandPalette(self)
@@ -157,7 +158,7 @@ class MainWindow(QMainWindow):
     def _open_library(self) -> None:
         def opened(_library: object) -> None:
             self.studies.start()
-            self.workstation.library.instances_added.connect(self.bridge.slot(self._instances_added))
+            self.workstation.library.instances_added.connect(self.bridge.slot(self.opener.instances_added))
             self.receiver.start_if_wanted()
             self.library_opened.emit()
             if self._open_first:
@@ -196,6 +197,11 @@ class MainWindow(QMainWindow):
         self.places.setCurrentWidget(page)
         if place != "viewer":
             self.status.show_message("")
+
+    @property
+    def viewer_if_any(self) -> Any:
+        """The viewer, or None while no study was opened in it."""
+        return self._viewer
 
     def viewer_page(self) -> Any:
         """Return the reading room, made on first use."""
@@ -251,31 +257,17 @@ class MainWindow(QMainWindow):
 
     # --- studies
 
-    def open_study(self, study_uid: str, series_uid: str = "") -> None:
+    def open_study(self, study_uid: str) -> None:
         """Show a study of the library in the viewer."""
-        self._opening = ""
-        self.go("viewer")
-        if self._viewer is not None:
-            try:
-                self._viewer.open_study(study_uid)
-            except LightboxError as error:
-                self.notices.show_notice("critical", words.error(error))
+        self.opener.open_study(study_uid)
 
-    def open_row(self, row: StudyRow, series_uid: str = "") -> None:
-        """Open a study; what is only at an archive is retrieved, and opened as soon as something is there."""
-        if row.here:
-            self.open_study(row.uid, series_uid)
-            return
-        peer = self.studies.search.peer_of(row)
-        if peer is None:
-            self.notices.show_notice("warn", "This study is neither on this workstation nor at a known archive.")
-            return
-        self._opening = row.uid
-        self.center.retrieve(peer, row.uid, _title(row.record), row.expected)
+    def open_row(self, row: StudyRow) -> None:
+        """Open a study of the list, retrieving it if it is only at an archive."""
+        self.opener.open_row(row)
 
     def _retrieve(self, wanted: list[tuple[Peer, StudyRow]]) -> None:
         for peer, row in wanted:
-            self.center.retrieve(peer, row.uid, _title(row.record), row.expected)
+            self.center.retrieve(peer, row.uid, title_of(row.record), row.expected)
 
     def _retrieve_again(self, transfer: Transfer) -> None:
         name = transfer.partner.split(" · ")[0]
@@ -290,10 +282,6 @@ class MainWindow(QMainWindow):
         """Import files and folders."""
         self.center.import_paths(paths)
 
-    def _instances_added(self, event: InstancesAdded) -> None:
-        if self._opening and self._opening in event.study_uids:
-            self.open_study(self._opening)
-
     def deidentify(self, studies: list[StudyRecord]) -> None:
         """Begin an export of studies."""
         self.go("export")
@@ -307,10 +295,7 @@ class MainWindow(QMainWindow):
 
     def _transfer_ended(self, transfer: Transfer) -> None:
         show = lambda: self._show_transfer(transfer)  # noqa: E731
-        if transfer.kind is Kind.RETRIEVE and transfer.study_uid == self._opening:
-            self._opening = ""
-            if transfer.done and transfer.state in (State.DONE, State.PARTIAL):
-                self.open_study(transfer.study_uid)
+        self.opener.transfer_ended(transfer)
         if transfer.state is State.FAILED:
             text = f"{transfer.kind.value} of {transfer.title}: {transfer.message or transfer.amount()}"
             self.notices.show_notice("critical", text, "Details", show)
@@ -373,11 +358,6 @@ class MainWindow(QMainWindow):
         self.network_jobs.close(1.0)
         self.work_jobs.close()
         super().closeEvent(event)
-
-
-def _title(record: StudyRecord) -> str:
-    pieces = [words.name(record.patient_name), ", ".join(record.modalities_in_study), record.study_description]
-    return " ".join(piece for piece in pieces if piece) or "a study"
 
 
 def _size_of(folder: Path) -> int:

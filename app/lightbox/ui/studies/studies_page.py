@@ -42,7 +42,7 @@ _REFRESH_MS = 250
 class StudiesPage(QWidget):
     """Find, look at, retrieve, open."""
 
-    open_wanted = Signal(object, str)
+    open_wanted = Signal(object)
     retrieve_wanted = Signal(list)
     deidentify_wanted = Signal(list)
     import_wanted = Signal(list)
@@ -410,16 +410,16 @@ class StudiesPage(QWidget):
         """Open the chosen study; what is only at an archive is retrieved first."""
         chosen = self.table.selected()
         if len(chosen) == 1:
-            self.open_wanted.emit(chosen[0], "")
+            self.open_wanted.emit(chosen[0])
 
-    def _open_from_detail(self, study_uid: str, series_uid: str) -> None:
+    def _open_from_detail(self, study_uid: str, _series_uid: str) -> None:
         known = next((entry for entry in self.model.rows if entry.uid == study_uid), None)
         if known is None:
             record = self._workstation.library.study(study_uid)
             if record is None:
                 return
             known = StudyRow(record, here=True)
-        self.open_wanted.emit(known, series_uid)
+        self.open_wanted.emit(known)
 
     def _retrieve(self) -> None:
         wanted: list[tuple[Peer, StudyRow]] = []
