@@ -85,7 +85,7 @@ RETURN_KEYS: dict[str, tuple[str, ...]] = {
         "NumberOfPatientRelatedSeries",
         "NumberOfPatientRelatedInstances",
     ),
-    "study": (*_PATIENT[:5], "PatientComments", *_STUDY),
+    "study": (*_PATIENT[:6], "PatientComments", *_STUDY),
     "series": ("StudyInstanceUID", *_SERIES),
     "image": ("StudyInstanceUID", "SeriesInstanceUID", *_IMAGE[:-1]),
 }

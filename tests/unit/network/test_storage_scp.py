@@ -4,6 +4,7 @@ import errno
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -251,3 +252,20 @@ def test_port_in_use_is_told(receiver: StorageScp, library: Library) -> None:
     assert not other.running
     receiver.stop()
     assert running_on(receiver.port) is None
+
+
+def test_large_objects_do_not_pile_up_in_memory(
+    receiver: StorageScp, peer: Peer, sender: LocalIdentity, library: Library, tmp_path: Path
+) -> None:
+    size = 5000  # 50 MB
+    [path] = network_objects.write(tmp_path / "x", [network_objects.ct("a", "b", 1, size=size)])
+    objects = of_files([path])
+    tracemalloc.start()
+    try:
+        assert send(peer, sender, objects).complete
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size * size  # neither side holds half of it
+    receiver.stop()
+    assert bytes_of(library.open_object(describe(path.open("rb")).sop_instance_uid)) == bytes_of(path.open("rb"))
