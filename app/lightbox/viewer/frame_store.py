@@ -49,6 +49,7 @@ class FrameStore:
         self._views: OrderedDict[Key, FrameView] = OrderedDict()
         self._bytes = 0
         self._wanted: dict[str, Key] = {}
+        self._progress: dict[str, tuple[int, int]] = {}
         self.loader = FrameLoader(library.open_object, jobs)
         self.loader.frame_ready.connect(self._on_ready)
         self.loader.frame_failed.connect(self._on_failed)
@@ -66,12 +67,13 @@ class FrameStore:
         key = (display_set.uid, index)
         with self._lock:
             self._wanted[channel] = key
-        request = self.loader.request(display_set, index, channel=channel)
-        with self._lock:
             found = self._views.get(key)
             if found is not None:
                 self._views.move_to_end(key)
-                return found
+        done, total = self._progress.get(display_set.uid, (0, 1))
+        request = self.loader.request(display_set, index, channel=channel, prefetch=found is None or done < total)
+        if found is not None:
+            return found
         return self._make(request.loaded) if request.loaded is not None else None
 
     def failure(self, display_set: DisplaySet, index: int) -> LightboxError | None:
@@ -80,7 +82,9 @@ class FrameStore:
 
     def progress(self, display_set: DisplaySet) -> tuple[int, int]:
         """Return how many frames of a display set were read (or failed), and how many there are."""
-        return self.loader.progress(display_set)
+        with self._lock:
+            found = self._progress.get(display_set.uid)
+        return found or self.loader.progress(display_set)
 
     def release(self, channel: str) -> None:
         """Read nothing more for a viewport that is gone."""
@@ -94,6 +98,7 @@ class FrameStore:
             channels, uids = list(self._wanted), {uid for uid, _ in self._views}
             self._views.clear()
             self._wanted.clear()
+            self._progress.clear()
             self._bytes = 0
         for channel in channels:
             self.loader.release(channel)
@@ -138,4 +143,6 @@ class FrameStore:
             self._post(lambda: self.arrived.emit(*key))
 
     def _on_progress(self, uid: str, done: int, total: int) -> None:
+        with self._lock:
+            self._progress[uid] = (done, total)
         self._post(lambda: self.progressed.emit(uid, done, total))

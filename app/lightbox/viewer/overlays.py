@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +62,14 @@ class MaskLayer:
 
     labels: NDArray[np.uint16]
     regions: Mapping[int, Region]
+
+    @cached_property
+    def bounds(self) -> tuple[int, int, int, int] | None:
+        """Left, top, right and bottom edge (image coordinates) of what is not empty; None when all is."""
+        rows, columns = np.flatnonzero(self.labels.any(axis=1)), np.flatnonzero(self.labels.any(axis=0))
+        if not rows.size:
+            return None
+        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,10 @@ class OverlayStyle:
     selected: str = ""
     colours: dict[str, Rgb] = field(default_factory=dict)
 
+    def look(self) -> tuple[object, ...]:
+        """Return what decides how masks look; equal when they would be painted alike."""
+        return self.shown, self.opacity, frozenset(self.hidden), self.selected, tuple(self.colours.items())
+
     def visible(self, finding_id: str) -> bool:
         """Whether a finding is drawn."""
         return self.shown and finding_id not in self.hidden
@@ -140,13 +153,16 @@ class OverlayStyle:
         """Give every finding of `result_sets` its colour."""
         self.colours = assign_colours(result_sets)
 
+    def fill_strength(self, finding_id: str) -> float:
+        """Return the opacity of the fill of a region; the selected one is a little stronger."""
+        return max(0.0, min(1.0, self.opacity + (0.15 if finding_id == self.selected else 0.0)))
+
     def fill(self, layer: MaskLayer) -> NDArray[np.uint32] | None:
         """Return the fill of a layer as premultiplied 0xAARRGGBB, (rows, columns) uint32; None when nothing shows."""
         table = np.zeros(int(max(layer.regions, default=0)) + 1, dtype=np.uint32)
         for label, region in layer.regions.items():
             if self.visible(region.finding_id):
-                strength = self.opacity if region.finding_id != self.selected else min(1.0, self.opacity + 0.15)
-                alpha = round(255 * max(0.0, min(1.0, strength)))
+                alpha = round(255 * self.fill_strength(region.finding_id))
                 red, green, blue = (round(value * alpha / 255) for value in self.colour(region.finding_id))
                 table[label] = (alpha << 24) | (red << 16) | (green << 8) | blue
         return np.take(table, layer.labels) if table.any() else None

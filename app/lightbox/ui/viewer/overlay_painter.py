@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF, QTransform
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
 from lightbox.ui.viewer import qimage
 from lightbox.ui.viewer.text_painter import TextPainter
+from lightbox.viewer.mask_raster import rasterise
 from lightbox.viewer.overlays import MaskLayer, OverlayScene, OverlayStyle, Region, Shape
 from lightbox.viewer.transforms import ViewTransform
 
@@ -44,34 +45,32 @@ def _polygon(points: NDArray[np.float64]) -> QPolygonF:
 
 
 class OverlayPainter:
-    """Paints scenes; keeps the paths and fills of the last one."""
+    """Paints scenes; keeps the pictures of masks until scene, style or view change (windowing leaves them alone)."""
 
     def __init__(self) -> None:
+        self._key: object = None
         self._scene: OverlayScene | None = None
-        self._paths: dict[int, QPainterPath] = {}
-        self._fills: list[QImage | None] = []
-        self._fill_key: object = None
+        self._masks: list[tuple[float, float, QImage]] = []
 
-    def _prepare(self, scene: OverlayScene, style: OverlayStyle) -> None:
-        if scene is not self._scene:
-            self._scene = scene
-            self._paths = {}
-            self._fill_key = None
-        key = (style.shown, style.opacity, frozenset(style.hidden), style.selected, tuple(style.colours.values()))
-        if key != self._fill_key:
-            self._fill_key = key
-            fills = [style.fill(layer) for layer in scene.layers]
-            self._fills = [None if fill is None else qimage.overlay(fill) for fill in fills]
-
-    def _path(self, region: Region) -> QPainterPath:
-        path = self._paths.get(id(region))
-        if path is None:
-            path = QPainterPath()
-            for polygon in region.outlines:
-                path.addPolygon(_polygon(polygon))
-                path.closeSubpath()
-            self._paths[id(region)] = path
-        return path
+    def _prepare(
+        self,
+        scene: OverlayScene,
+        style: OverlayStyle,
+        transform: ViewTransform,
+        size: tuple[float, float],
+        ratio: float,
+    ) -> None:
+        key = (style.look(), transform.matrix.tobytes(), size, ratio)
+        if scene is self._scene and key == self._key:
+            return
+        self._scene, self._key = scene, key
+        self._masks = []
+        for layer in scene.layers:
+            found = rasterise(layer, style, transform, size, ratio)
+            if found is not None:
+                image = qimage.overlay(found.argb)
+                image.setDevicePixelRatio(ratio)
+                self._masks.append((found.x / ratio, found.y / ratio, image))
 
     def paint(
         self,
@@ -85,32 +84,14 @@ class OverlayPainter:
         """Paint `scene`; the painter is in viewport coordinates before and after."""
         if scene.empty or not style.shown:
             return
-        self._prepare(scene, style)
-        matrix = transform.matrix
-        world = QTransform(
-            matrix[0, 0], matrix[1, 0], matrix[0, 1], matrix[1, 1], matrix[0, 2], matrix[1, 2]
-        )  # fmt: skip
-        painter.save()
-        painter.setTransform(world, True)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-        for layer, fill in zip(scene.layers, self._fills):
-            if fill is not None:
-                rows, columns = layer.labels.shape
-                painter.drawImage(QRectF(0, 0, columns, rows), fill)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        self._prepare(scene, style, transform, size, painter.device().devicePixelRatioF())
+        for x, y, image in self._masks:
+            painter.drawImage(QPointF(x, y), image)
         regions = [region for region in self._regions(scene.layers) if style.visible(region.finding_id)]
-        for region in regions:
-            path = self._path(region)
-            wide = 1.0 if region.finding_id == style.selected else 0.0
-            painter.setPen(_pen(_HALO_COLOUR, HALO + wide))
-            painter.drawPath(path)
-            painter.setPen(_pen(QColor(*style.colour(region.finding_id)), OUTLINE + wide))
-            painter.drawPath(path)
-        painter.restore()
         shapes = [shape for shape in scene.shapes if any(style.visible(finding) for finding in shape.finding_ids)]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         for shape in shapes:
             self._shape(painter, shape, style, transform)
         if style.labels:
