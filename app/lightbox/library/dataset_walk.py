@@ -148,10 +148,10 @@ def walk(window: Window, position: int, syntax: Syntax, values: dict[int, bytes]
                 raise Broken("the file is truncated: it ends inside the header of an element")
             return None
         # What the fast run leaves: values that are not in the buffer, pixel data, undefined lengths, the end, oddities.
-        tag, vr, length, header = _element(buffer, index, syntax)
+        tag, vr, length, header = element_at(buffer, index, syntax)
         if tag == 0 and length == 0 and vr == NO_VR and position > start:
             return None  # zero padding after the last element
-        key = _swapped(tag) if syntax.big_endian else tag
+        key = key_of(tag, syntax)
         value = position + header
         if key in _PIXEL_TAGS:
             if length == UNDEFINED:
@@ -224,7 +224,7 @@ def _run_implicit(buffer: bytes, index: int, syntax: Syntax, wanted: dict[int, i
     return index
 
 
-def _element(buffer: bytes, index: int, syntax: Syntax) -> tuple[int, int, int, int]:
+def element_at(buffer: bytes, index: int, syntax: Syntax) -> tuple[int, int, int, int]:
     """Return (tag as unpacked, VR, length, header size) of the element at `index`."""
     if syntax.implicit:
         tag, length = syntax.short.unpack_from(buffer, index)
@@ -238,6 +238,11 @@ def _element(buffer: bytes, index: int, syntax: Syntax) -> tuple[int, int, int, 
     if vr not in syntax.short_vrs and not (tag == 0 and vr == NO_VR):
         raise Unusual("no value representation")
     return tag, vr, length, 8
+
+
+def key_of(tag: int, syntax: Syntax) -> int:
+    """Return the key of a tag as it was unpacked."""
+    return _swapped(tag) if syntax.big_endian else tag
 
 
 def _swapped(tag: int) -> int:

@@ -63,18 +63,22 @@ def scan_with_pydicom(source: ByteSource) -> ScanResult:
     NotDicom
         pydicom cannot make sense of the bytes either.
     """
-    import pydicom
-    from pydicom.dataelem import RawDataElement
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ds = pydicom.dcmread(io.BufferedReader(SourceFile(source)), force=True, defer_size=_DEFER)
+            return _read(source)
     except MemoryError:
         raise NotDicom("the file names lengths that do not fit into memory") from None
     except Exception as error:
         # Damaged input makes the reader raise almost anything; every one of them means the same here.
         raise NotDicom(f"the file is damaged or not DICOM ({type(error).__name__})") from error
+
+
+def _read(source: ByteSource) -> ScanResult:
+    import pydicom
+    from pydicom.dataelem import RawDataElement
+
+    ds = pydicom.dcmread(io.BufferedReader(SourceFile(source)), force=True, defer_size=_DEFER)
     big_endian = ds.original_encoding[1] is False
     uid = str(ds.file_meta.get("TransferSyntaxUID", "") or "") if hasattr(ds, "file_meta") else ""
     if not uid:

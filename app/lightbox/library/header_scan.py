@@ -24,6 +24,7 @@ from lightbox.library.dataset_walk import (
     walk,
 )
 from lightbox.library.header import Header, tag_key
+from lightbox.library.layouts import Layouts
 
 FIRST_READ = 16 * 1024
 MAX_INFLATED = 2 * 1024**3
@@ -35,6 +36,9 @@ _GE_PRIVATE_BIG_PIXELS = "1.2.840.113619.5.2"
 _BIG = "1.2.840.10008.1.2.2"
 _TRANSFER_SYNTAX = tag_key(0x0002, 0x0010)
 _MEDIA_CLASS = tag_key(0x0002, 0x0002)
+
+
+_layouts = Layouts()
 
 
 class ByteSource(Protocol):
@@ -128,13 +132,21 @@ def _scan_native(source: ByteSource) -> ScanResult:
         raise NotDicom("the file is empty")
     start = source.read_at(0, FIRST_READ)
     window = Window(source, start)
+    layout = _layouts.find(start)
+    if layout is not None:
+        values = layout.values(start)
+        return _walk(window, layout.end, layout.syntax, layout.transfer_syntax_uid, values)
     if start[128:132] == b"DICM":
         transfer_syntax_uid, position, meta = _read_meta(start, source.size)
     else:
         transfer_syntax_uid, position, meta = _guess(start), 0, {}
     if transfer_syntax_uid in DEFLATED:
         return _scan_deflated(source, position, transfer_syntax_uid, meta)
-    return _walk(window, position, _syntax(transfer_syntax_uid), transfer_syntax_uid, meta)
+    syntax = _syntax(transfer_syntax_uid)
+    result = _walk(window, position, syntax, transfer_syntax_uid, meta)
+    if position > 0 and not result.damage:
+        _layouts.note(start, syntax, transfer_syntax_uid, result.header.values)
+    return result
 
 
 def _syntax(uid: str) -> Syntax:
