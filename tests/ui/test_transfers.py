@@ -77,7 +77,10 @@ def test_a_retrieve_from_an_archive_that_is_not_there_fails_in_words(make_window
 def test_words_of_a_transfer() -> None:
     transfer = Transfer(Kind.RETRIEVE, "ROE^Max CT head", "Main archive", done=118, total=120, seconds=10)
     assert transfer.amount() == "118 of 120 images"
-    assert transfer.pace() == "12/s · 0 s left"
+    assert transfer.pace() == "12/s"
+    transfer.total = 240
+    assert transfer.pace() == "12/s · 10 s left"
+    transfer.total = 120
     transfer.failures = [Failure("1.2.3", "out of memory (A700)"), Failure("1.2.4", "out of memory (A700)")]
     assert transfer.amount() == "118 of 120 images · 2 failed"
     assert reasons(transfer).splitlines()[0] == "2 × out of memory (A700)"

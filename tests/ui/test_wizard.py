@@ -35,7 +35,7 @@ def test_it_begins_with_what_was_chosen(page: Any) -> None:
     assert page.step == wizard.SOURCE
     assert page.plan.summary() == "1 patient · 2 studies · 14 images"
     assert page.source.table.lines() == 2
-    assert page.source.table.text_at(0, 0) == "DOE^Jane"
+    assert page.source.table.text_at(0, 0) == "DOE, Jane"
     assert not page.back_button.isEnabled()
     page.source.table.selectRow(1)
     page.source.remove_chosen()

@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
             "viewer": self.viewer_page,
             "transfers": lambda: self.transfers,
             "export": self.export_page,
-            "settings": self._settings,
+            "settings": self.settings_page,
         }
         for number, (place, text) in enumerate(
             (("studies", "Studies"), ("viewer", "Viewer"), ("transfers", "Transfers"), ("export", "Export")), start=1
@@ -213,7 +213,8 @@ class MainWindow(QMainWindow):
             self.places.addWidget(self._viewer)
         return self._viewer
 
-    def _settings(self) -> Any:
+    def settings_page(self) -> Any:
+        """Return the settings, made on first use."""
         if self._settings_page is None:
             from lightbox.ui.settings.settings_page import SettingsPage
 
@@ -240,7 +241,7 @@ class MainWindow(QMainWindow):
 
     def _add_archive(self) -> None:
         self.go("settings")
-        self._settings().add_archive()
+        self.settings_page().add_archive()
 
     def open_palette(self) -> None:
         """Open the command palette."""

@@ -34,7 +34,8 @@ class StatusLine(QFrame):
         self.receiver = label("Receiver off")
         row.addWidget(self._dot)
         row.addWidget(self.receiver)
-        row.addWidget(line(vertical=True))
+        self._transfer_line = line(vertical=True)
+        row.addWidget(self._transfer_line)
         self.transfer = ElidedLabel(shade="text-secondary")
         self.transfer.setFont(theme.font(theme.metric("font-size-small"), tabular=True))
         self.transfer.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -97,7 +98,7 @@ class StatusLine(QFrame):
 
     def _show(self, transfer: Transfer | None) -> None:
         self._shown = transfer
-        for part in (self.transfer, self._bar, self.why):
+        for part in (self._transfer_line, self.transfer, self._bar, self.why):
             part.setVisible(transfer is not None)
         if transfer is None:
             return

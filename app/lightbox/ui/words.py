@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from lightbox.core.errors import Cancelled, LightboxError
+from lightbox.dicom.person_name import display
 
 SOMETHING_WRONG = "Something went wrong inside Lightbox"
 
@@ -61,17 +62,8 @@ def moment(da: str, tm: str) -> str:
 
 
 def name(pn: str) -> str:
-    """Return a DICOM person name (PS3.5 6.2.1) for a list: as ``Family^Given`` of the first group that is not empty.
-
-    An ideographic group goes first, followed by the alphabetic one, since that is how its bearer writes it.
-    """
-    groups = [group.strip().rstrip("^").strip() for group in pn.split("=")]
-    alphabetic = groups[0] if groups else ""
-    ideographic = groups[1] if len(groups) > 1 else ""
-    phonetic = groups[2] if len(groups) > 2 else ""
-    if ideographic and alphabetic:
-        return f"{ideographic} · {alphabetic}"
-    return ideographic or alphabetic or phonetic
+    """Return a DICOM person name (PS3.5 6.2.1) as people read it: ``Doe, Jane``."""
+    return display(pn)
 
 
 def age_years(birth: str, at: str) -> int | None:

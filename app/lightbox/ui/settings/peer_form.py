@@ -41,6 +41,7 @@ class PeerForm(QFrame):
         self.name, self.ae_title, self.host, self.destination = QLineEdit(), QLineEdit(), QLineEdit(), QLineEdit()
         self.port = QSpinBox()
         self.port.setRange(1, 65535)
+        self.port.lineEdit().setTextMargins(7, 0, 0, 0)
         grid = QGridLayout()
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)

@@ -31,6 +31,7 @@ class WorkstationCard(QFrame):
         self.ae_title = QLineEdit()
         self.port = QSpinBox()
         self.port.setRange(1, 65535)
+        self.port.lineEdit().setTextMargins(7, 0, 0, 0)
         grid = QGridLayout()
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)

@@ -47,8 +47,10 @@ class PriorCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(2)
-        modalities = ", ".join(prior.modalities_in_study)
-        title = f"{modalities} {prior.study_description}".strip() or "Study"
+        modalities = ", ".join(StudyRow(prior, here=True).modalities())
+        described = prior.study_description
+        title = described if described.startswith(modalities) else f"{modalities} {described}".strip()
+        title = title or "Study"
         column.addLayout(row(ElidedLabel(title), label(words.day(prior.study_date), "small")))
         apart = words.apart(prior.study_date, study.study_date)
         pieces = [apart, "here", words.plural(prior.number_of_instances, "image")]
@@ -259,9 +261,11 @@ class DetailPane(QFrame):
             grid.addWidget(label(name, "secondary"), line, 0)
             if name == "Here":
                 word, kind = chosen.presence()
-                badge = Badge(word, "ok" if word == "complete" else kind)
-                badge.setToolTip(chosen.presence_reason())
-                grid.addLayout(row(label(value), badge, None), line, 1)
+                said: list[QWidget] = [label(value) if chosen.here else ElidedLabel(value)]
+                if chosen.here:
+                    said.append(Badge(word, "ok" if word == "complete" else kind))
+                said[-1].setToolTip(chosen.presence_reason())
+                grid.addLayout(row(*said, None) if chosen.here else row(*said), line, 1)
             else:
                 grid.addWidget(ElidedLabel(value), line, 1)
             line += 1

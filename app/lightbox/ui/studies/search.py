@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from lightbox.core.errors import Cancelled
 from lightbox.core.jobs import Job, JobRunner
-from lightbox.library.records import Cursor, StudyPage, StudyQuery
+from lightbox.library.records import Cursor, StudyPage, StudyQuery, StudyRecord
 from lightbox.network.peers import Peer
 from lightbox.ui import words
 from lightbox.ui.bridge import Bridge
@@ -123,7 +123,7 @@ class StudySearch(QObject):
         def arrived(page: StudyPage) -> None:
             if generation != self._generation:
                 return
-            self._local = [StudyRow(record, here=True) for record in page.rows]
+            self._local = [self._local_row(record) for record in page.rows]
             self._next = page.next
             self.loaded = True
             if self._next is None:
@@ -152,7 +152,7 @@ class StudySearch(QObject):
         def arrived(page: StudyPage) -> None:
             if generation != self._generation:
                 return
-            self._local.extend(StudyRow(record, here=True) for record in page.rows)
+            self._local.extend(self._local_row(record) for record in page.rows)
             self._next = page.next
             self.rows_changed.emit()
 
@@ -163,6 +163,13 @@ class StudySearch(QObject):
             arrived,
             self._wrong,
         )
+
+    def _local_row(self, record: StudyRecord) -> StudyRow:
+        """Return the row of a study of the library, its source under the name that the person gave the archive."""
+        for source in self.sources.values():
+            if source.peer.ae_title == record.source:
+                return StudyRow(replace(record, source=source.peer.name), here=True)
+        return StudyRow(record, here=True)
 
     def _wrong(self, error: Exception) -> None:
         if not isinstance(error, Cancelled):

@@ -94,7 +94,7 @@ class SeriesCard(QWidget):
         painter.fillRect(label, theme.color("image"))
         painter.setPen(theme.color("warn" if "/" in number else "text"))
         painter.drawText(label, int(Qt.AlignmentFlag.AlignCenter), number)
-        if result:
+        if result and self._picture is not None:
             draw_badge(painter, square.left() + 4, square.top() + 14, self.series.modality, "algorithm", 80)
         painter.setFont(theme.font(12))
         painter.setPen(theme.color("text" if focused else "text-secondary"))

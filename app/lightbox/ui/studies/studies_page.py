@@ -137,7 +137,7 @@ class StudiesPage(QWidget):
     def _filter_bar(self) -> QWidget:
         bar = panel("filters")
         self.box = QLineEdit()
-        self.box.setPlaceholderText("Search patients, descriptions, accession numbers")
+        self.box.setPlaceholderText("Search names, IDs, descriptions")
         self.box.setAccessibleName("Search studies")
         self.box.setToolTip("Words in any order  (Ctrl+F). Enter asks the chosen archives at once.")
         self.box.setClearButtonEnabled(True)

@@ -110,8 +110,11 @@ class TransferCenter(QObject):
         follow = self._follow(transfer)
 
         def part(report: SeriesReport) -> None:
-            name = f"{report.modality or 'Series'} {report.series_instance_uid[-12:]}"
-            transfer.parts[name] = (report.received, report.announced or 0)
+            transfer.parts[report.series_instance_uid] = (
+                report.modality or "Series",
+                report.received,
+                report.announced or 0,
+            )
 
         listen = self._bridge.slot(part)
 

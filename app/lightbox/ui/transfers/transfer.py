@@ -55,7 +55,7 @@ class Transfer:
     state: State = State.RUNNING
     message: str = ""
     failures: list[Failure] = field(default_factory=list)
-    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    parts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     job: Job[Any] | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     started: float = field(default_factory=time.monotonic)
@@ -96,8 +96,9 @@ class Transfer:
         if self.seconds < 0.5 or not self.done:
             return ""
         rate = f"{self.rate:.0f}/s" if self.rate >= 10 else f"{self.rate:.1f}/s"
-        if self.total > self.done:
-            return f"{rate} · {words.duration((self.total - self.done) / self.rate)} left"
+        left = (self.total - self.done) / self.rate
+        if left >= 1:
+            return f"{rate} · {words.duration(left)} left"
         return rate
 
     def verdict(self) -> str:

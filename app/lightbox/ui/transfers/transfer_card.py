@@ -90,8 +90,8 @@ class TransferCard(QFrame):
         message = transfer.message
         if transfer.running and transfer.parts:
             message = " · ".join(
-                f"{name}: {done} of {total}" if total else f"{name}: {done}"
-                for name, (done, total) in list(transfer.parts.items())[-4:]
+                f"{name} {done} of {total}" if total else f"{name} {done}"
+                for name, done, total in list(transfer.parts.values())[-6:]
             )
         self._message.setText(message)
         self._message.setVisible(bool(message))
