@@ -59,9 +59,9 @@ def make(
     folder : Path or str
         Made when missing; gets ``current/`` and ``prior/``.
     size : int
-        Rows and columns of the CT images.
+        Rows and columns of the CT images, at least 128.
     slices : int
-        Slices of the current CT, at least 54; they always cover the same 291 mm, and the nodule must not fall between.
+        Slices of the current CT, at least 60; they always cover the same 291 mm, and the nodule must not fall between.
     seed : int
         Same seed, size and slices: same bytes.
     progress : callable, optional
@@ -77,8 +77,8 @@ def make(
     Manifest
         UIDs, places and file names (relative to `folder`).
     """
-    if slices < 54 or size < 64:
-        raise ValueError("The sample study needs at least 54 slices of at least 64 x 64 pixels")
+    if slices < 60 or size < 128:
+        raise ValueError("The sample study needs at least 60 slices of at least 128 x 128 pixels")
     target = Path(folder)
     tell = progress or (lambda _done: None)
     current = Visit(
@@ -89,7 +89,7 @@ def make(
     )
     spacing = round(COVERAGE / (slices - 1), 3)
     now = Protocol(size, slices, spacing, 384.0, (0.0, 14.0), TOP)
-    fewer = max(slices * 3 // 5, 54)
+    fewer = max(slices * 3 // 5, 58)
     then = Protocol(size, fewer, round(COVERAGE / (fewer - 1), 3), 400.0, (3.0, 12.0), TOP + 1.3, 12.0)
     scanned = scan(Person(), now, seed, seed + 1)
     tell(0.4)

@@ -219,6 +219,8 @@ def _fixed(dataset: Dataset, visit: Visit, name: str) -> Dataset:
         if isinstance(value, str) and value.startswith(_HIGHDICOM_ROOT):
             known.setdefault(value, visit.uid(f"{name} part {len(known)}"))
             element.value = known[value]  # pyright: ignore[reportAttributeAccessIssue]
+        if getattr(element, "keyword", "") == "ContributionDateTime":
+            element.value = visit.date + visit.time  # pyright: ignore[reportAttributeAccessIssue]
 
     dataset.walk(replace)
     for keyword in ("ContentDate", "SeriesDate", "InstanceCreationDate"):

@@ -22,9 +22,9 @@ def _said(node: Node, key: tuple[str, str]) -> str:
     return value_in_words(found.value) if found is not None else ""
 
 
-def algorithm_of(node: Node | None) -> Producer | None:
-    """Return the algorithm identified at `node` or the nearest item above it, or None."""
-    while node is not None:
+def algorithm_of(node: Node | None, below: Node | None = None) -> Producer | None:
+    """Return the algorithm identified at `node` or the nearest item above it (below `below`), or None."""
+    while node is not None and node is not below:
         name = _said(node, ALGORITHM_NAME)
         if name:
             return Producer(
@@ -38,15 +38,16 @@ def algorithm_of(node: Node | None) -> Producer | None:
     return None
 
 
-def observer_of(node: Node | None) -> Producer | None:
+def observer_of(node: Node | None, below: Node | None = None) -> Producer | None:
     """Return the observer in force at `node`: an algorithm or device, or a person, or None when none is named.
 
-    Where a person and a device are both named the person made the observations with the device.
+    Where a person and a device are both named the person made the observations with the device. Only items below
+    `below` are asked.
     """
-    algorithm = algorithm_of(node)
+    algorithm = algorithm_of(node, below)
     if algorithm is not None:
         return algorithm
-    while node is not None:
+    while node is not None and node is not below:
         person = _said(node, PERSON_NAME)
         kinds = [n.value.key for n in node.having(OBSERVER_TYPE) if isinstance(n.value, Code)]
         if person:

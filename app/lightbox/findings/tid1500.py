@@ -61,13 +61,14 @@ def is_measurement_report(root: Node) -> bool:
     return any(node.concept is not None and node.concept.key in (REPORT, GROUP) for node in (root, *root.children))
 
 
-def read_report(root: Node, sop_uid: str, fallback: Producer) -> tuple[list[Finding], list[Problem]]:
+def read_report(root: Node, sop_uid: str, producer: Producer) -> tuple[list[Finding], list[Problem]]:
     """Return the findings of a measurement report in document order.
 
     A group with graphics and one number is one MEASUREMENT that carries the graphics. With several numbers the graphics
     are one REGION and each number a MEASUREMENT of the same ``group_id``. Coded answers and texts are QUALITATIVE.
+    `producer` made what says nothing else.
     """
-    reader = _Reader(sop_uid, observer_of(root) or fallback)
+    reader = _Reader(sop_uid, root, producer)
     for node in root.walk():
         if node.value_type == "CONTAINER" and node.concept is not None and node.concept.key == GROUP:
             reader.read_group(node)
@@ -91,8 +92,9 @@ def _outside_groups(node: Node, root: Node) -> bool:
 
 
 class _Reader:
-    def __init__(self, sop_uid: str, producer: Producer) -> None:
+    def __init__(self, sop_uid: str, root: Node, producer: Producer) -> None:
         self.sop_uid = sop_uid
+        self.root = root
         self.producer = producer
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
@@ -161,7 +163,7 @@ class _Reader:
             has_concept(n, PROCESSING_TYPE) and isinstance(n.value, Code) and n.value.key == MANUAL_PROCESSING
             for n in scope
         )
-        observer = observer_of(group) or self.producer
+        observer = observer_of(group, below=self.root) or self.producer
         return Producer("person", observer.name, observer.version, observer.manufacturer) if manual else observer
 
     def _add_images(self, context: GroupContext, node: Node) -> None:
