@@ -80,7 +80,8 @@ def test_tissues_have_the_hounsfield_units_of_a_chest(study):
     labels = np.stack([result.labelmap.sample(frame_plane(ds, 0))[0] for ds in images])
     for number in (1, 2):
         assert -900 < np.median(volume[labels == number]) < -800
-    assert -150 < volume[labels == 3].max() < 80
+    # With pixels of 3 mm most of the nodule is partial volume; it still stands out by hundreds of HU.
+    assert np.median(volume[labels == 2]) + 450 < volume[labels == 3].max() < 80
     liters = [finding.volume_ml for finding in result.findings[:2]]
     assert all(1500 < each < 2600 for each in liters)
     assert liters[0] > liters[1]  # the heart takes room from the left lung
