@@ -94,7 +94,7 @@ def _opengl() -> Check:
 
 def _decoders() -> Check:
     import imagecodecs
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
     plugins = sorted(

@@ -12,6 +12,7 @@ from lightbox.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from lightbox.dicom.voi import Voi
+    from lightbox.imaging.reslice import PlaneName
 
 
 @click.command()
@@ -33,7 +34,7 @@ def render(
     target: str,
     output: Path,
     frame: int | None,
-    plane: str | None,
+    plane: PlaneName | None,
     slice_number: int | None,
     window: tuple[float, float] | None,
     no_overlays: bool,
