@@ -330,7 +330,10 @@ def _tag_of(element: Element) -> int:
 
 def find(elements: Iterable[Element], tag: int) -> Element | None:
     """Return the first element with `tag`, or None."""
-    return next((element for element in elements if element.tag == tag), None)
+    for element in elements:
+        if element.tag == tag:
+            return element
+    return None
 
 
 def walk(elements: Iterable[Element], path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Element]]:

@@ -151,10 +151,8 @@ class Engine:
         if refused:
             result.outcome, (result.code, result.reason) = Outcome.QUARANTINED, refused
             return result, None, None
+        self.identities.add(file)  # adds nothing for an object that was learnt before
         lexicon = self.identities.lexicon(file)
-        own = Identities(self.pseudonyms)
-        own.add(file)
-        lexicon = lexicon.merged(own.lexicon(file))
         subject = self.identities.subject(file)
         old = {tag: file.text(tag) for tag in (STUDY_UID, SERIES_UID, SOP_UID)}
         old_patient = charsets.decode(e.value, "LO", codecs_of(file)) if (e := find(file.elements, PATIENT_ID)) else ""

@@ -58,8 +58,10 @@ class Identities:
         lexicon = self._lexicons.get(group)
         if lexicon is None:
             lexicon = self._lexicons[group] = Lexicon()
+        before = lexicon.size
         lexicon.collect(part10.elements)
-        self._merged.clear()
+        if lexicon.size != before:
+            self._merged.pop(patient or fallback, None)
 
     def subject(self, part10: Part10) -> Subject:
         """Return whom an object is about."""
@@ -75,10 +77,10 @@ class Identities:
         name = patient or fallback
         found = self._merged.get(name)
         if found is None:
-            found = Lexicon()
-            for (who, _), lexicon in self._lexicons.items():
-                if who == name:
-                    found = found.merged(lexicon)
+            parts = [lexicon for (who, _), lexicon in self._lexicons.items() if who == name]
+            found = parts[0] if parts else Lexicon()
+            for part in parts[1:]:
+                found = found.merged(part)
             self._merged[name] = found
         return found
 

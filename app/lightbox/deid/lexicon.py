@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from lightbox.deid import charsets, dates, vocabulary
 from lightbox.deid.elements import Element
+from lightbox.deid.needles import Needles, compile_needles, forms, latin
 from lightbox.deid.pseudonyms import well_known_uids
 from lightbox.deid.table import table
 
@@ -81,6 +81,7 @@ class Lexicon:
         self.uids: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._cores: tuple[str, ...] | None = None
+        self._needles: Needles | None = None
         self._seen: set[tuple[int, str, bytes, tuple[str, ...]]] = set()
 
     def __repr__(self) -> str:
@@ -183,7 +184,7 @@ class Lexicon:
         for form in forms(word):
             if form in NOBODY or (len(form) < 2 and form.isascii()):
                 continue
-            wide = not all(_latin(letter) for letter in form)
+            wide = not all(latin(letter) for letter in form)
             if vocabulary.known(form) or (len(form) < MIN_NAME and not wide) or (wide and len(form) < 2):
                 self.weak.add(form)
             elif not combined or len(form) >= MIN_IDENTIFIER:
@@ -227,8 +228,7 @@ class Lexicon:
     def _add(self, needle: str) -> None:
         if needle not in self.words:
             self.words.add(needle)
-            self._pattern = None
-            self._cores = None
+            self._pattern = self._cores = self._needles = None
 
     def may_contain(self, lower: str) -> bool:
         """Whether `pattern` can match in lower-case text; a quick look that never misses a match."""
@@ -237,49 +237,20 @@ class Lexicon:
         return any(core in lower for core in self._cores)
 
     @property
+    def needles(self) -> Needles:
+        """The entries of `words` as they are searched in bytes."""
+        if self._needles is None:
+            self._needles = Needles.of(self.words)
+        return self._needles
+
+    @property
+    def size(self) -> int:
+        """Number of entries of all kinds."""
+        return len(self.words) + len(self.weak) + len(self.dates) + len(self.uids)
+
+    @property
     def pattern(self) -> re.Pattern[str]:
         """A pattern that finds every entry of `words` in lower-case text; it matches nothing when there are none."""
         if self._pattern is None:
             self._pattern = compile_needles(self.words)
         return self._pattern
-
-
-def forms(word: str) -> set[str]:
-    """Return the lower-case spellings of a word: as written, without accents, with German and Nordic digraphs."""
-    lower = word.lower()
-    digraphs = lower.translate(_DIGRAPHS)
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(letter))
-    return {lower, unicodedata.normalize("NFC", lower), digraphs, fold(plain), lower.replace("ß", "ss")} - {""}
-
-
-_DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "aa", "ø": "oe", "æ": "ae", "œ": "oe"})
-_FOLDS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
-
-
-def fold(text: str) -> str:
-    """Return lower-case text without the letters that NFKD does not take apart."""
-    return text.translate(_FOLDS)
-
-
-def _latin(letter: str) -> bool:
-    return not letter.isalpha() or ord(letter) < 0x0590
-
-
-def compile_needles(needles: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern over lower-case text: whole words for scripts with spaces, anywhere for the others."""
-    parts = []
-    for needle in sorted(needles, key=lambda text: (-len(text), text)):
-        body = r"[\s^_,.\-]*".join(re.escape(part) for part in needle.split()) if " " in needle else re.escape(needle)
-        first, last = needle[0], needle[-1]
-        before = _boundary(first, "<!")
-        after = _boundary(last, "!")
-        parts.append(f"{before}{body}{after}")
-    return re.compile("|".join(parts) if parts else r"(?!)")
-
-
-def _boundary(letter: str, kind: str) -> str:
-    if letter.isdigit():
-        return rf"(?{kind}\d)"
-    if letter.isalpha() and _latin(letter):
-        return rf"(?{kind}[^\W\d_])"
-    return ""

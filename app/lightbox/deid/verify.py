@@ -6,22 +6,20 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from lightbox.deid import charsets, dates, part10
 from lightbox.deid.elements import PIXEL_DATA, TEXT_VRS, Element, MalformedError
-from lightbox.deid.lexicon import Lexicon, compile_needles
+from lightbox.deid.lexicon import Lexicon
+from lightbox.deid.needles import ESCAPES, compile_needles
 from lightbox.deid.pseudonyms import Subject
 
-ENCODINGS = (
-    "utf-8", "latin-1", "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "cp1252", "shift_jis", "euc_jp",
-    "iso2022_jp", "euc_kr", "gb18030", "big5", "utf-16-le", "utf-16-be",
-)  # fmt: skip
 _NUMERIC = frozenset(("AS", "DA", "DS", "DT", "IS", "TM"))
 _NUMBER = re.compile(rb"[\d+\-.:eE \\]*[DWMY]?[ \0]?")
-MIN_IN_BINARY = 5
 MIN_BYTES_IN_PIXELS = 6
+PIXEL_BLOCK = 4 << 20
 _UID = re.compile(rb"[0-2](?:\.\d{1,64}){3,}")
 _DAY = re.compile(rb"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")
-_ESCAPES = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,33 +140,47 @@ def _in_bytes(raw: bytes, lexicon: Lexicon) -> bool:
     lower = raw.lower()
     plain = lower.decode("latin-1")
     squeezed = lower.replace(b"\0", b"").decode("latin-1")
-    ascii_needles = [n for n in lexicon.words if n.isascii() and len(n) >= MIN_IN_BINARY]
-    hits = [n for n in ascii_needles if n in plain or n in squeezed]
+    needles = lexicon.needles
+    hits = [n for n in needles.ascii if n in plain or n in squeezed]
     if hits:
         pattern = compile_needles(hits)
         if pattern.search(plain) or pattern.search(squeezed):
             return True
-    stripped = _ESCAPES.sub(b"", raw)
-    return any(
-        code in raw or code in stripped for needle in lexicon.words if not needle.isascii() for code in _encoded(needle)
-    )
-
-
-def _encoded(needle: str) -> set[bytes]:
-    out = set()
-    for form in (needle, needle.upper(), needle.title()):
-        for encoding in ENCODINGS:
-            try:
-                code = _ESCAPES.sub(b"", form.encode(encoding))
-            except UnicodeError:
-                continue
-            if len(code) >= 4:
-                out.add(code)
-    return out
+    stripped = ESCAPES.sub(b"", raw)
+    return any(code in raw or code in stripped for code in needles.encoded)
 
 
 def in_pixels(value: bytes | memoryview, lexicon: Lexicon) -> bool:
-    """Whether pixel data hold an entry as text (comments of compressed streams, text hidden in frames)."""
-    lower = bytes(value).lower()
-    hits = [n for n in lexicon.words if n.isascii() and len(n) >= MIN_BYTES_IN_PIXELS and n.encode() in lower]
-    return bool(hits) and compile_needles(hits).search(lower.decode("latin-1")) is not None
+    """Whether pixel data hold an entry as text (comments of compressed streams, text hidden in frames).
+
+    Entries of six ASCII characters and more are looked for; shorter ones turn up in images by chance.
+    """
+    needles = lexicon.needles
+    long = [needle for needle in needles.ascii if len(needle) >= MIN_BYTES_IN_PIXELS]
+    if not long:
+        return False
+    overlap = max(map(len, long))
+    view = memoryview(value)
+    return any(
+        _in_block(view[start : start + PIXEL_BLOCK + overlap], long, needles.byte_table)
+        for start in range(0, len(view), PIXEL_BLOCK)
+    )
+
+
+def _in_block(block: memoryview, words: list[str], byte_table: np.ndarray) -> bool:
+    """Look at runs of six bytes of which each occurs in some entry; in images they are rare."""
+    if len(block) < MIN_BYTES_IN_PIXELS:
+        return False
+    fits = byte_table[np.frombuffer(block, np.uint8)]
+    pairs = fits[:-1] & fits[1:]
+    fours = pairs[:-2] & pairs[2:]
+    starts = np.flatnonzero(fours[:-2] & pairs[4:])
+    if not starts.size:
+        return False
+    breaks = np.flatnonzero(np.diff(starts) > 1)
+    begins = starts[np.concatenate(([0], breaks + 1))]
+    ends = starts[np.concatenate((breaks, [starts.size - 1]))] + MIN_BYTES_IN_PIXELS
+    runs = b"\n".join([bytes(block[begin:end]) for begin, end in zip(begins.tolist(), ends.tolist())])
+    lower = runs.lower().decode("latin-1")
+    hits = [word for word in words if word in lower]
+    return bool(hits) and compile_needles(hits).search(lower) is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lightbox.deid.descriptors import clean, replace_identifiers
-from lightbox.deid.lexicon import Lexicon, forms
+from lightbox.deid.lexicon import Lexicon
+from lightbox.deid.needles import forms
 
 
 @pytest.fixture
