@@ -76,6 +76,11 @@ class FrameStore:
             return found
         return self._make(request.loaded) if request.loaded is not None else None
 
+    def is_settled(self, display_set: DisplaySet, index: int) -> bool:
+        """Whether a frame is there or known to be bad."""
+        key = (display_set.uid, index)
+        return self.loader.get(*key) is not None or self.loader.error(*key) is not None
+
     def failure(self, display_set: DisplaySet, index: int) -> LightboxError | None:
         """Return why a frame cannot be shown, None while that is not known."""
         return self.loader.error(display_set.uid, index)

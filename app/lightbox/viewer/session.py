@@ -70,6 +70,8 @@ class ViewerSession:
 
     study_changed = Signal()
     """Study and display sets are known (or the study was closed)."""
+    first_image = Signal()
+    """The first image is there; what else takes time may begin."""
     layout_changed = Signal()
     """There are other viewports."""
     active_changed = Signal()
@@ -125,10 +127,11 @@ class ViewerSession:
         def arrived(found: tuple[StudyRecord, list[DisplaySet]]) -> None:
             self.study, self.display_sets = found
             self.studies[study_uid] = found[0]
+            self.results_state = ResultsState.READING
             self._hang()
             self.study_changed.emit()
-            self._read_results(ticket, study_uid)
-            self._find_prior(ticket)
+            self.results_changed.emit()
+            self._after_first_image(ticket, lambda: self._read_on(ticket, study_uid))
 
         def failed(error: Exception) -> None:
             self.said.emit(_words("The study cannot be opened", error))
@@ -198,10 +201,33 @@ class ViewerSession:
         changed()
 
     # -- results ---------------------------------------------------------------------------------------------------
-    def _read_results(self, ticket: int, study_uid: str) -> None:
-        self.results_state = ResultsState.READING
-        self.results_changed.emit()
+    def _after_first_image(self, ticket: int, call: Callable[[], None]) -> None:
+        """Do `call` once the first image is on its way to the screen: nothing competes with it before."""
+        display_set = self.viewport.display_set
+        waiting = True
 
+        def go_on(*_: object) -> None:
+            nonlocal waiting
+            if waiting:
+                waiting = False
+                self.frames.arrived.disconnect(go_on)
+                if ticket == self._ticket:
+                    self.post(call)
+
+        self.frames.arrived.connect(go_on)
+        if (
+            display_set is None
+            or not display_set.frames
+            or self.frames.is_settled(display_set, self.viewport.frame_index)
+        ):
+            go_on()
+
+    def _read_on(self, ticket: int, study_uid: str) -> None:
+        self.first_image.emit()
+        self._read_results(ticket, study_uid)
+        self._find_prior(ticket)
+
+    def _read_results(self, ticket: int, study_uid: str) -> None:
         def arrived(found: list[ResultSet]) -> None:
             self.result_sets = found
             self.results_state = ResultsState.READY

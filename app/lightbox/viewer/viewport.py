@@ -66,6 +66,7 @@ class ViewportState:
         self.voi: Voi | None = None
         self.shown_voi: Voi | None = None
         self._auto_voi: Voi | None = None
+        self._transform: tuple[object, ViewTransform] | None = None
         self.invert = False
         self.zoom = 1.0
         self.centre: tuple[float, float] | None = None
@@ -173,14 +174,18 @@ class ViewportState:
         """The map from image to viewport coordinates, None while nothing is shown."""
         if self.shape is None or self.size[0] <= 0 or self.size[1] <= 0:
             return None
-        return ViewTransform.of(
-            self.shape,
-            *self.size,
-            scale=self.scale,
-            centre=self.centre,
-            rotation=self.rotation,
-            flip=self.flip,
-        )
+        key = (self.shape, self.size, self.zoom, self.centre, self.rotation, self.flip)
+        if self._transform is None or self._transform[0] != key:
+            made = ViewTransform.of(
+                self.shape,
+                *self.size,
+                scale=self.scale,
+                centre=self.centre,
+                rotation=self.rotation,
+                flip=self.flip,
+            )
+            self._transform = (key, made)
+        return self._transform[1]
 
     def pan(self, dx: float, dy: float) -> None:
         """Move the image by viewport pixels."""

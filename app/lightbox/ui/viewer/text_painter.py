@@ -27,6 +27,7 @@ class TextPainter:
     def __init__(self, size: int = 12, weight: QFont.Weight = QFont.Weight.Normal) -> None:
         self._font = theme.font(size, weight=weight, tabular=True)
         self._metrics = QFontMetricsF(self._font)
+        self._cut: dict[tuple[str, int], str] = {}
         self._cache: OrderedDict[tuple[str, int, float, float], QPixmap] = OrderedDict()
 
     def width(self, text: str) -> float:
@@ -40,7 +41,14 @@ class TextPainter:
 
     def elided(self, text: str, room: float) -> str:
         """Return as much of `text` as fits."""
-        return self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+        key = (text, int(room))
+        found = self._cut.get(key)
+        if found is None:
+            found = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+            if len(self._cut) > _KEPT:
+                self._cut.clear()
+            self._cut[key] = found
+        return found
 
     def draw(self, painter: QPainter, x: float, y: float, text: str, color: QColor, opacity: float = 1.0) -> None:
         """Draw one line with its upper left corner at (x, y)."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lightbox.workstation import Workstation
 
 GROUP = "Viewer"
+STATUS_MS = 100
 PAGE_STEP = 10
 """Images that Page Up and Page Down move by."""
 
@@ -65,6 +66,9 @@ class ViewerPage(QWidget):
         self._cine_timer = QTimer(self)
         self._cine_timer.timeout.connect(self._cine_tick)
         self._said = ""
+        self._status_timer = QTimer(self)
+        self._status_timer.setSingleShot(True)
+        self._status_timer.timeout.connect(self._tell_status_now)
         self._build()
         self._connect()
         self._make_actions()
@@ -92,6 +96,7 @@ class ViewerPage(QWidget):
     def _connect(self) -> None:
         session = self.session
         session.study_changed.connect(self._on_study)
+        session.first_image.connect(lambda: self._load_thumbnails(session.display_sets))
         session.layout_changed.connect(self._rebuild_viewports)
         session.active_changed.connect(self._on_active)
         session.results_changed.connect(self._on_results)
@@ -179,7 +184,8 @@ class ViewerPage(QWidget):
         )
         prior_date = dates.format_da(session.prior.study_date) if session.prior is not None else ""
         self.strip.set_series(session.display_sets, session.prior_sets, prior_date)
-        self._load_thumbnails([*session.display_sets, *session.prior_sets])
+        if session.prior is not None:
+            self._load_thumbnails(session.prior_sets)
         self._mark_strip()
         self._said = ""
         self._tell_status()
@@ -406,6 +412,11 @@ class ViewerPage(QWidget):
         self.status_changed.emit(text)
 
     def _tell_status(self) -> None:
+        """Say what is to be said about the active series, soon: not for every image that is passed."""
+        if not self._status_timer.isActive():
+            self._status_timer.start(STATUS_MS)
+
+    def _tell_status_now(self) -> None:
         """Say how much of the active series was read, and what is to know about its geometry."""
         if self._cine is not None:
             return
