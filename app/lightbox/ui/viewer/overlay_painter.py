@@ -29,7 +29,7 @@ MAX_LABEL = 300.0
 MAX_LINES = 4
 
 _HALO_COLOUR = QColor(0, 0, 0, 170)
-_PLATE = QColor(0, 0, 0, 120)
+_PLATE = QColor(0, 0, 0, 165)
 
 
 def _pen(color: QColor, width: float) -> QPen:
