@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from lightbox.library import validate
+from lightbox.library.header import quiet_pydicom
 from lightbox.library.records import Refusal
 
 
@@ -19,11 +19,10 @@ def referenced_files(path: Path) -> Iterator[str | Refusal]:
     import pydicom
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ds = pydicom.dcmread(path, force=True)
-            records = list(ds.get("DirectoryRecordSequence") or [])
-            names = [record.get("ReferencedFileID") for record in records if record.get("RecordInUseFlag") != 0]
+        quiet_pydicom()
+        ds = pydicom.dcmread(path, force=True)
+        records = list(ds.get("DirectoryRecordSequence") or [])
+        names = [record.get("ReferencedFileID") for record in records if record.get("RecordInUseFlag") != 0]
     except Exception as error:
         # Damaged input makes the reader raise almost anything.
         yield Refusal(str(path), f"the DICOMDIR cannot be read ({type(error).__name__})", validate.UNREADABLE)

@@ -170,26 +170,40 @@ def _decode(raw: bytes, charset: bytes, person_name: bool) -> str:
     encoding = _ASCII_COMPATIBLE.get(name)
     if encoding is not None and b"\x1b" not in raw:
         return raw.decode(encoding, "replace")
-    encodings = _encodings(name)
-    if person_name:
-        from pydicom.values import convert_PN
-
-        text = str(convert_PN(raw, encodings))
-    else:
-        from pydicom.charset import decode_bytes
-
-        text = decode_bytes(raw, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C})
+    try:
+        text = _decode_with(raw, _encodings(name), person_name)
+    except (ValueError, LookupError, AttributeError, TypeError):
+        # A damaged character set or value: every byte stays visible, the object stays usable.
+        text = raw.decode("latin-1")
     # Decoders leave the escape sequences of some code extensions in the text (PS3.5 6.1.2.5); they are not characters.
     return _ESCAPE("", text)
 
 
+def _decode_with(raw: bytes, encodings: list[str], person_name: bool) -> str:
+    if person_name:
+        from pydicom.values import convert_PN
+
+        return str(convert_PN(raw, encodings))
+    from pydicom.charset import decode_bytes
+
+    return decode_bytes(raw, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C})
+
+
 @cache
 def _encodings(name: bytes) -> list[str]:
-    import warnings
-
     from pydicom.charset import convert_encodings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = [part.strip() for part in name.decode("latin-1").split("\\")]
-        return convert_encodings(values if len(values) > 1 else values[0])
+    quiet_pydicom()
+    values = [part.strip() for part in name.decode("latin-1").split("\\")]
+    return convert_encodings(values if len(values) > 1 else values[0])
+
+
+@cache
+def quiet_pydicom() -> None:
+    """Keep pydicom's remarks about odd values off the screen: the library says itself what is wrong with an object.
+
+    Set once for the process, because the filters of `warnings` cannot be changed and restored from several threads.
+    """
+    import warnings
+
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING
 
 from lightbox.library.dataset_walk import PIXEL_DATA, PixelElement
-from lightbox.library.header import MAX_VALUE, TAGS, Header, tag_key
+from lightbox.library.header import MAX_VALUE, TAGS, Header, quiet_pydicom, tag_key
 from lightbox.library.header_scan import NotDicom, ScanResult
 
 if TYPE_CHECKING:
@@ -64,9 +63,7 @@ def scan_with_pydicom(source: ByteSource) -> ScanResult:
         pydicom cannot make sense of the bytes either.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _read(source)
+        return _read(source)
     except MemoryError:
         raise NotDicom("the file names lengths that do not fit into memory") from None
     except Exception as error:
@@ -78,6 +75,7 @@ def _read(source: ByteSource) -> ScanResult:
     import pydicom
     from pydicom.dataelem import RawDataElement
 
+    quiet_pydicom()
     ds = pydicom.dcmread(io.BufferedReader(SourceFile(source)), force=True, defer_size=_DEFER)
     big_endian = ds.original_encoding[1] is False
     uid = str(ds.file_meta.get("TransferSyntaxUID", "") or "") if hasattr(ds, "file_meta") else ""
