@@ -247,15 +247,14 @@ class ViewerSession:
         )
 
     def _show_results(self) -> None:
-        """Bring the first result into view, unless the user has begun to look around."""
+        """Bring the most particular result into view, unless the user has begun to look around."""
         if self._touched:
             return
-        for finding, result in self.findings:
+        for finding, result in sorted(self.findings, key=lambda pair: _breadth(pair[0])):
             if finding.graphics or finding.segment is not None:
                 target = self.target_of(finding, result)
                 if target is not None:
                     self._look_at(target, centre=False)
-                    self._touched = False
                     return
 
     @property
@@ -375,12 +374,31 @@ class ViewerSession:
             return
         main = self.viewport.display_set if not self.viewport.is_prior else None
         frame = self.viewport.frame_index
+        place = self._place_in_view() if wanted.has_mpr and not self.layout.has_mpr else None
         if wanted.has_mpr and main is not None and not main.is_volume:
             main = next((item for item in self.display_sets if item.is_volume), main)
         self.layout = wanted
         self._make_viewports()
         self._hang(main, frame)
+        if place is not None and self.mpr.display_set is main:
+            self.mpr.go_to(place)
         self.layout_changed.emit()
+
+    def _place_in_view(self) -> tuple[float, float, float] | None:
+        """Return where the active viewport looks in the patient: at the selected finding, else the middle of a slice."""
+        viewport = self.viewport
+        display_set = viewport.display_set
+        if display_set is None or not display_set.is_volume:
+            return None
+        pair = self.finding(self.selected)
+        target = self.target_of(*pair) if pair is not None else None
+        if target is not None and target.point is not None and target.display_set is display_set:
+            return target.point
+        plane = display_set.frames[viewport.frame_index].plane
+        if plane is None:
+            return None
+        x, y, z = (float(value) for value in plane.to_patient((plane.columns - 1) / 2, (plane.rows - 1) / 2))
+        return x, y, z
 
     def _hang(self, first: DisplaySet | None = None, frame: int | None = None) -> None:
         for viewport, (display_set, prior) in zip(
@@ -443,6 +461,12 @@ class ViewerSession:
             lambda error: self.said.emit(_words("Prior studies cannot be listed", error)),
             Priority.COMPUTE,
         )
+
+
+def _breadth(finding: Finding) -> tuple[bool, float]:
+    """Return how much of the patient a finding is about: what a line points at, then small regions, then large ones."""
+    volume = finding.volume_ml if finding.volume_ml is not None else float("inf")
+    return not finding.graphics, volume if finding.segment is not None else 0.0
 
 
 def _first_frame(display_set: DisplaySet | None) -> int:

@@ -79,7 +79,7 @@ class SeriesTile(QWidget):
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
         focus = self.hasFocus()
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        border = "accent" if self.shown or focus else "border"
+        border = "accent" if self.shown else "text-secondary" if focus else "border"
         painter.setPen(theme.color(border))
         painter.drawRoundedRect(box, 6, 6)
         painter.setFont(theme.font(11, tabular=True))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QPixmap
+from PySide6.QtGui import QCloseEvent, QHideEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from lightbox.core.jobs import Job, Priority
@@ -66,6 +66,7 @@ class ViewerPage(QWidget):
         self._cine_timer = QTimer(self)
         self._cine_timer.timeout.connect(self._cine_tick)
         self._said = ""
+        self._ended = False
         self._status_timer = QTimer(self)
         self._status_timer.setSingleShot(True)
         self._status_timer.timeout.connect(self._tell_status_now)
@@ -189,7 +190,7 @@ class ViewerPage(QWidget):
         self._mark_strip()
         self._said = ""
         self._tell_status()
-        if self.widgets and not self.strip.isAncestorOf(self.focusWidget() or self):
+        if self.widgets and session.prior is None:
             self.widgets[min(session.active, len(self.widgets) - 1)].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _load_thumbnails(self, display_sets: list[DisplaySet]) -> None:
@@ -432,9 +433,18 @@ class ViewerPage(QWidget):
         self._stop_cine()
         super().hideEvent(event)
 
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """End with the window that the page is in."""
+        self.shutdown()
+        super().closeEvent(event)
+
     def shutdown(self) -> None:
-        """End threads and windows; called once before the program ends."""
+        """End threads and windows; a second call does nothing."""
+        if self._ended:
+            return
+        self._ended = True
         self._stop_cine()
+        self._status_timer.stop()
         for widget in self.widgets:
             widget.detach()
         self.widgets = []
