@@ -67,6 +67,7 @@ class Person:
             self.patient_id.replace("-", ""),
             self.birth_date,
             self.study_date,
+            f"{self.study_date[6:]}.{self.study_date[4:6]}.{self.study_date[:4]}",
             "20180325",
             self.accession,
             self.institution,

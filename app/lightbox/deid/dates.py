@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 DUMMY_DA = "20000101"
@@ -10,6 +11,10 @@ DUMMY_TM = "000000"
 DUMMY_DT = "20000101000000"
 
 _DA = re.compile(r"(\d{4})([.\-]?)(\d{2})\2(\d{2})")
+_IN_TEXT = re.compile(
+    r"(?<!\d)(?:(?P<y>(?:19|20)\d\d)(?P<s>[./-]?)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])"
+    r"|(?P<a>[0-3]?\d)(?P<t>[./-])(?P<b>[0-3]?\d)(?P=t)(?P<z>(?:19|20)\d\d))(?!\d)"
+)
 _DT = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{0,6}(?:\.\d{1,6})?)([+-]\d{4})?")
 
 
@@ -67,6 +72,21 @@ def day_of_dt(text: str) -> str:
     """Return ``YYYYMMDD`` of a DT value that names a day, else an empty string."""
     found = _DT.fullmatch(text.strip(" \0"))
     return f"{found[1]}{found[2]}{found[3]}" if found and found[2] and found[3] else ""
+
+
+def days_in(text: str) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """Yield where text holds a numeric date, and the days (``YYYYMMDD``) that it may mean.
+
+    Found are ``20180326``, ``2018-03-26`` and, day or month first, ``26.03.2018`` (also with ``/``).
+    """
+    for found in _IN_TEXT.finditer(text):
+        year, month, day = found["y"], found["m"], found["d"]
+        if year:
+            days = frozenset((year + month + day,))
+        else:
+            first, second, year = found["a"].zfill(2), found["b"].zfill(2), found["z"]
+            days = frozenset((f"{year}{second}{first}", f"{year}{first}{second}"))
+        yield found.start(), found.end(), days
 
 
 def _add(start: date, days: int) -> date | None:

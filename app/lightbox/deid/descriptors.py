@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lightbox.deid import vocabulary
+from lightbox.deid import dates, vocabulary
 from lightbox.deid.lexicon import Lexicon
 
 _MONTHS = "jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
@@ -16,8 +16,8 @@ _PATTERNS = re.compile(
         (
             r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",  # e-mail
             r"(?:https?|ftp)://\S+|\bwww\.\S+",
-            rf"(?<![\d.]){_DAY}([./-]){_DAY}\1{_YEAR}(?![\d.])",  # 12.03.2019, 3/12/19
-            rf"(?<![\d.])(?:19|20)\d\d([./-]){_MONTH}\2{_DAY}(?![\d.])",  # 2019-03-12
+            rf"(?<![\d.]){_DAY}([./-]){_DAY}\1{_YEAR}(?!\d|\.\d)",  # 12.03.2019, 3/12/19
+            rf"(?<![\d.])(?:19|20)\d\d([./-]){_MONTH}\2{_DAY}(?!\d|\.\d)",  # 2019-03-12
             r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",  # 20190312
             rf"(?<!\d)\d{{1,2}}[\s.-]*(?:{_MONTHS})[a-zä]*[\s.,-]*\d{{2,4}}(?!\d)",  # 12 March 2019
             rf"\b(?:{_MONTHS})[a-zä]*[\s.]*\d{{1,2}}(?:st|nd|rd|th)?[\s,]+\d{{4}}(?!\d)",  # March 12, 2019
@@ -100,6 +100,7 @@ def cut_identifiers(text: str, lexicon: Lexicon) -> str:
     lower = _lower(text)
     spans = [found.span() for found in lexicon.pattern.finditer(lower)]
     spans += [found.span() for found in _PATTERNS.finditer(lower)]
+    spans += [(start, end) for start, end, days in dates.days_in(text) if days & lexicon.dates]
     spans += [found.span(1) for found in _TITLED.finditer(text) if not _known_phrase(found[1])]
     for start, end in spans:
         text = text[:start] + CUT * (end - start) + text[end:]

@@ -319,7 +319,8 @@ class Treatment:
         """Take the patient's identifiers and UIDs out of the text that no rule touched."""
         texts = [charsets.decode(kept.element.value, kept.element.vr, kept.codecs) for kept in self._kept]
         joined = "\n".join(texts).lower()
-        if not (self.lexicon.may_contain(joined) or _UID.search(joined)):
+        dated = any(days & self.lexicon.dates for _, _, days in dates.days_in(joined))
+        if not (dated or self.lexicon.may_contain(joined) or _UID.search(joined)):
             return
         for kept, text in zip(self._kept, texts):
             values = [text] if kept.element.vr in charsets.SINGLE_VALUED else text.split("\\")
@@ -331,6 +332,9 @@ class Treatment:
     def _without_identifiers(self, text: str) -> str:
         found = descriptors.replace_identifiers(text, self.lexicon)
         text = text if found is None else found
+        for start, end, days in reversed(list(dates.days_in(text))):
+            if days & self.lexicon.dates:
+                text = (text[:start] + text[end:]).strip()
         return _UID.sub(lambda match: self._uid_in_text(match[0]), text)
 
     def _uid_in_text(self, uid: str) -> str:

@@ -19,7 +19,6 @@ _NUMBER = re.compile(rb"[\d+\-.:eE \\]*[DWMY]?[ \0]?")
 MIN_BYTES_IN_PIXELS = 6
 PIXEL_BLOCK = 4 << 20
 _UID = re.compile(rb"[0-2](?:\.\d{1,64}){3,}")
-_DAY = re.compile(rb"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,6 @@ def verify(data: bytes, lexicon: Lexicon, subject: Subject, *, new_uid: Callable
         return [Leak("unreadable", error.why)]
     leaks = [Leak("structure", note) for note in sorted(file.notes & {"preamble", "trailing-bytes", "no-meta"})]
     allowed = {dates.DUMMY_DA} | {moved for day in lexicon.dates if (moved := dates.shift_da(day, subject.shift_days))}
-    forbidden_days = {day.encode() for day in lexicon.dates}
     text_parts: list[str] = []
     blob: list[bytes] = []
     for where, element, codecs in _leaves([*file.meta, *file.elements], "", charsets.DEFAULT):
@@ -84,7 +82,7 @@ def verify(data: bytes, lexicon: Lexicon, subject: Subject, *, new_uid: Callable
                 days = [part[:10] if element.vr == "DA" else dates.day_of_dt(part) for part in text.split("\\")]
                 if any(_plain(day) in lexicon.dates and _plain(day) not in allowed for day in days):
                     leaks.append(Leak("date", where))
-            elif any(day in forbidden_days for day in _DAY.findall(value)):
+            elif any(days & lexicon.dates for _, _, days in dates.days_in(text)):
                 leaks.append(Leak("date", where))
         found = {uid for match in _UID.findall(value) for uid in _prefixes(match.decode("ascii"))} & lexicon.uids
         if any(new_uid(uid) != uid for uid in found):
@@ -180,7 +178,8 @@ def _in_block(block: memoryview, words: list[str], byte_table: np.ndarray) -> bo
     breaks = np.flatnonzero(np.diff(starts) > 1)
     begins = starts[np.concatenate(([0], breaks + 1))]
     ends = starts[np.concatenate((breaks, [starts.size - 1]))] + MIN_BYTES_IN_PIXELS
-    runs = b"\n".join([bytes(block[begin:end]) for begin, end in zip(begins.tolist(), ends.tolist())])
+    # One byte more on either side, since a number within a longer number is another number.
+    runs = b"\n".join([bytes(block[max(begin - 1, 0) : end + 1]) for begin, end in zip(begins.tolist(), ends.tolist())])
     lower = runs.lower().decode("latin-1")
     hits = [word for word in words if word in lower]
     return bool(hits) and compile_needles(hits).search(lower) is not None

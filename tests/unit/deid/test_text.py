@@ -62,6 +62,8 @@ def test_nobody_is_no_name(name: str) -> None:
         ("DTI b1000 64dir", "DTI b1000 64dir"),
         ("Chest 12/03/2019", "Chest"),
         ("Chest 2019-03-12", "Chest"),
+        ("Chest seen 12.03.2019.", "Chest seen"),
+        ("Chest seen on 2019-03-12.", "Chest seen on"),
         ("Chest 20190312", "Chest"),
         ("Chest 12 MAR 2019", "Chest"),
         ("Chest March 3rd, 2020", "Chest"),

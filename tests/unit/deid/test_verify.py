@@ -14,7 +14,7 @@ from lightbox.deid.engine import Engine
 from lightbox.deid.key import ProjectKey
 from lightbox.deid.lexicon import Lexicon
 from lightbox.deid.profile import preset
-from lightbox.deid.verify import Leak, verify
+from lightbox.deid.verify import Leak, in_pixels, verify
 
 ENGINE = Engine(preset("research-modified-dates"), ProjectKey(bytes(32)))
 PERSON = phi.Person()
@@ -94,6 +94,22 @@ def test_a_file_that_cannot_be_read_again_does_not_pass() -> None:
     ds.save_as(out)
     leaks = verify(out.getvalue()[:-30], lexicon(), SUBJECT, new_uid=ENGINE.pseudonyms.uid)
     assert [leak.kind for leak in leaks] == ["unreadable"]
+
+
+def test_numbers_within_other_numbers_in_pixels_are_no_leak() -> None:
+    words = Lexicon()
+    words.add_identifier("123456")
+    assert in_pixels(b"\x01\x02123456\x03\x04", words)
+    assert not in_pixels(b"\x01\x0201234567\x03\x04", words)
+    assert not in_pixels(b"\x01\x021234567\x03\x04", words)
+
+
+def test_text_across_blocks_of_pixels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightbox.deid.verify.PIXEL_BLOCK", 64)
+    words = Lexicon()
+    words.add_name("Quackenbush^Ottilie")
+    for offset in range(40, 80):
+        assert in_pixels(bytes(offset) + b"QUACKENBUSH" + bytes(100), words), offset
 
 
 def test_leaks_do_not_tell_what_they_are() -> None:
