@@ -57,9 +57,8 @@ def main() -> int:
 
     application()
     with tempfile.TemporaryDirectory() as scratch:
-        # Short and neutral, since some of the pictures show it
-        os.environ["TMPDIR"] = scratch
-        home = Path(scratch) / "Lightbox"
+        os.environ["HOME"] = scratch  # the pictures show paths below the person's own folder
+        home = Path(scratch) / "Lightbox data"
         home.mkdir()
         workstation = Workstation(home)
         with running_archive(Path(scratch) / "archive", workstation):
@@ -119,7 +118,7 @@ def main() -> int:
             wait(lambda: wizard.plan.inventory is not None, "the scan")
             grab("export-review")
             wizard.next()
-            wizard.run_step.field.setText(str(home / "lung-follow-up"))
+            wizard.run_step.field.setText("~/lung-follow-up")
             wizard.next()
             wait(lambda: "identif" in wizard.run_step.doing.text() or not wizard.running, "the export to begin")
             grab("export-run", 0.3)

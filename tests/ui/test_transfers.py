@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QLabel
 
 from lightbox.network.peers import Peer
+from lightbox.ui import words
 from lightbox.ui.transfers.transfer import Failure, Kind, State, Transfer
 from lightbox.ui.transfers.transfer_card import reasons
+from lightbox.ui.widgets import ElidedLabel
 
 pytestmark = pytest.mark.ui
 WAIT = 60_000
@@ -155,9 +156,5 @@ def test_an_own_ae_title_that_is_not_valid_is_refused_in_words(make_window: Any)
     assert own.apply_button.isEnabled()
     own.apply()
     assert "AE title is not valid" in own.state.text()
-    assert any(
-        str(window.workstation.home) in item.text() for item in window._settings_page.findChildren(QLabel)
-    ) or any(
-        str(window.workstation.home) == item.text()
-        for item in window._settings_page.findChildren(type(window.status.transfer))
-    )
+    shown = [item.text() for item in window._settings_page.findChildren(ElidedLabel)]
+    assert words.place(window.workstation.home) in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 from lightbox.core.errors import Cancelled, LightboxError
 from lightbox.dicom.person_name import display
@@ -37,6 +38,12 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def place(path: Path) -> str:
+    """Return a path for the screen, with ``~`` for the person's own folder."""
+    own = Path.home()
+    return str(Path("~") / path.relative_to(own)) if path.is_relative_to(own) else str(path)
 
 
 def parse_date(da: str) -> date | None:

@@ -103,7 +103,7 @@ class CertificateStep(QWidget):
                 ("Report", report.report_dir, "Certificate, tag log, manifest: for your records"),
             )
         ):
-            shown = ElidedLabel(str(path))
+            shown = ElidedLabel(words.place(path))
             shown.setFont(theme.mono_font())
             grid.addWidget(label(name, "secondary"), line, 0)
             grid.addWidget(shown, line, 1)

@@ -183,7 +183,7 @@ class ProfileStep(QWidget):
 
     def _take(self, key: object, path: Path, said: str) -> None:
         self._plan.key, self._plan.key_path = key, path  # type: ignore[assignment]
-        self.key_field.setText(str(path))
+        self.key_field.setText(words.place(path))
         self._say(f"{said} Its name in reports: {key.id}.", "small")  # type: ignore[attr-defined]
         self._plan.report = None
         self.changed.emit()

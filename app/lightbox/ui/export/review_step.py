@@ -64,7 +64,7 @@ class ReviewStep(QWidget):
         self.table = PlainTable(
             "Identifiers that will go or change",
             ("Attribute", "Tag", "Objects", "Values", "Now, for example", "Then"),
-            (208, 98, 72, 66, 240, 100),
+            (204, 112, 72, 66, 240, 100),
             4,
         )
         inner.addWidget(self.table, 1)

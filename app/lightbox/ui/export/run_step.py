@@ -86,7 +86,8 @@ class RunStep(QWidget):
             self.where.setText("The report (certificate, tag log, manifest) goes to a folder beside it, never inside.")
         else:
             out = self._plan.out
-            self.where.setText(f"Files: {out}\nReport: {out.with_name(out.name + '-report')}")
+            report = out.with_name(out.name + "-report")
+            self.where.setText(f"Files: {words.place(out)}\nReport: {words.place(report)}")
         self.changed.emit()
 
     def show_plan(self, summary: str) -> None:

@@ -76,7 +76,7 @@ class SourceStep(QWidget):
             for study in plan.studies
         ]
         rows += [
-            ((f"Folder {path}", "text-strong"), ("", ""), ("", ""), ("", ""), ("", ""), ("", ""))
+            ((f"Folder {words.place(path)}", "text-strong"), ("", ""), ("", ""), ("", ""), ("", ""), ("", ""))
             for path in plan.folders
         ]
         self.table.fill(rows, right=(5,))

@@ -83,7 +83,7 @@ class SettingsPage(QWidget):
         self.form.cancelled.connect(self.form.hide)
         self.own = WorkstationCard(workstation)
         data, data_column = card()
-        home = ElidedLabel(str(workstation.home), "text")
+        home = ElidedLabel(words.place(workstation.home), "text")
         home.setFont(theme.mono_font())
         data_column.setContentsMargins(16, 14, 16, 14)
         open_folder = button(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QFont, QMouseEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from lightbox.core.jobs import Job, JobRunner
 from lightbox.library.records import SeriesRecord, StudyRecord
@@ -234,7 +234,7 @@ class DetailPane(QFrame):
         number, held = chosen.images_here, chosen.expected
         if not chosen.here:
             amount = f"{words.plural(held, 'image')} at {chosen.source()}" if held else f"at {chosen.source()}"
-        elif held:
+        elif chosen.partial:
             amount = f"{words.count(number)} of {words.plural(held, 'image')}"
         else:
             amount = words.plural(number, "image")
@@ -261,11 +261,12 @@ class DetailPane(QFrame):
             grid.addWidget(label(name, "secondary"), line, 0)
             if name == "Here":
                 word, kind = chosen.presence()
-                said: list[QWidget] = [label(value) if chosen.here else ElidedLabel(value)]
+                said: list[QWidget] = [ElidedLabel(value)]
+                said[0].setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
                 if chosen.here:
                     said.append(Badge(word, "ok" if word == "complete" else kind))
                 said[-1].setToolTip(chosen.presence_reason())
-                grid.addLayout(row(*said, None) if chosen.here else row(*said), line, 1)
+                grid.addLayout(row(*said, None), line, 1)
             else:
                 grid.addWidget(ElidedLabel(value), line, 1)
             line += 1

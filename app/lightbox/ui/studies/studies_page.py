@@ -454,7 +454,7 @@ class StudiesPage(QWidget):
         """Keep the detail pane at its width."""
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
-            wanted = int(self._workstation.settings.get(_DETAIL_WIDTH, 378 if self.width() > 1500 else 264))
+            wanted = int(self._workstation.settings.get(_DETAIL_WIDTH, 378 if self.width() > 1500 else 292))
             wanted = max(200, min(wanted, self.width() // 2))
             self._split.setSizes([self.width() - wanted - 1, wanted])
 

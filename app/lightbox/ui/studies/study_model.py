@@ -34,13 +34,13 @@ def _age(row: StudyRow) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("patient", "Patient", "patient_name", 190, lambda row: words.name(row.record.patient_name)),
-    Column("id", "ID", "patient_id", 110, lambda row: row.record.patient_id),
-    Column("sex", "Sex, age", "", 78, lambda row: words.sex_age(row.record.patient_sex, _age(row))),
+    Column("patient", "Patient", "patient_name", 180, lambda row: words.name(row.record.patient_name)),
+    Column("id", "ID", "patient_id", 130, lambda row: row.record.patient_id),
+    Column("sex", "Sex, age", "", 76, lambda row: words.sex_age(row.record.patient_sex, _age(row))),
     Column(
-        "date", "Study date", "study_date", 150, lambda row: words.moment(row.record.study_date, row.record.study_time)
+        "date", "Study date", "study_date", 148, lambda row: words.moment(row.record.study_date, row.record.study_time)
     ),
-    Column("modality", "Mod.", "modality", 76, lambda row: ", ".join(row.modalities()), tip="Modalities"),
+    Column("modality", "Mod.", "modality", 66, lambda row: ", ".join(row.modalities()), tip="Modalities"),
     Column("description", "Description", "study_description", 240, lambda row: row.record.study_description),
     Column(
         "accession",
@@ -58,10 +58,10 @@ COLUMNS: tuple[Column, ...] = (
         lambda row: words.count(row.record.number_of_series) if row.record.number_of_series else "",
         right=True,
     ),
-    Column("images", "Images", "number_of_instances", 86, lambda row: row.images(), right=True),
-    Column("here", "Here", "", 96, lambda row: row.presence()[0], tip="How much of the study is on this workstation"),
+    Column("images", "Images", "number_of_instances", 78, lambda row: row.images(), right=True),
+    Column("here", "Here", "", 86, lambda row: row.presence()[0], tip="How much of the study is on this workstation"),
     Column(
-        "ai", "AI", "", 92, lambda row: ", ".join(row.results()), tip="Segmentations (SEG) and structured reports (SR)"
+        "ai", "AI", "", 96, lambda row: ", ".join(row.results()), tip="Segmentations (SEG) and structured reports (SR)"
     ),
     Column("source", "Source", "source", 140, lambda row: row.source()),
 )

@@ -194,7 +194,7 @@ class StudyTable(QTableView):
             shown = [column for column in COLUMNS if column.key not in HIDDEN_AT_FIRST]
             gone: set[str] = set(HIDDEN_AT_FIRST)
             widths = {column.key: self._settings.get(_WIDTHS, {}).get(column.key, column.width) for column in shown}
-            widths["description"] = 180
+            widths["description"] = 150
             for key in _WHEN_NARROW:
                 if sum(widths.values()) <= room:
                     break
