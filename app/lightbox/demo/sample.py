@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 from lightbox.core import resources
 from lightbox.network.archive import Archive
@@ -18,25 +15,6 @@ from lightbox.workstation import Workstation
 PEER_NAME = "Sample archive"
 ARCHIVE_AE_TITLE = "SAMPLEARCHIVE"
 LOOPBACK = "127.0.0.1"
-_PACKAGE = "lightbox_sample_study"
-
-
-def recipe() -> ModuleType:
-    """Return the module that makes the sample study (it is a resource, not a part of the program)."""
-    found = sys.modules.get(f"{_PACKAGE}.make")
-    if found is not None:
-        return found
-    folder = resources.path("sample_study")
-    for name, path in ((_PACKAGE, folder / "__init__.py"), (f"{_PACKAGE}.make", folder / "make.py")):
-        spec = importlib.util.spec_from_file_location(
-            name, path, submodule_search_locations=[str(folder)] if path.name == "__init__.py" else None
-        )
-        if spec is None or spec.loader is None:
-            raise ImportError(str(path))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[f"{_PACKAGE}.make"]
 
 
 @contextmanager
@@ -52,7 +30,7 @@ def running_archive(folder: Path, workstation: Workstation) -> Iterator[Archive]
     """
     from lightbox.library.library import Library
 
-    recipe().make(folder / "study")
+    resources.package("sample_study").make(folder / "study")
     library = Library.open(folder / "archive")
     try:
         library.import_paths([folder / "study"])

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from lightbox.findings.graphics import is_closed, outline_on_image
 from lightbox.findings.model import FindingType, ResultSet
 from lightbox.findings.reader import read_results
+from lightbox.viewer.graphics import image_strokes
 
 SHAPES = {"arrow": "POINT", "circle": "CIRCLE", "ellipse": "ELLIPSE", "protractor": "POLYLINE", "rectangle": "POLYLINE",
           "roi": "POLYLINE", "ruler": "POLYLINE"}  # fmt: skip
@@ -39,11 +39,12 @@ def test_every_shape_of_dwv_lies_on_its_square(data, name, prefix):
         assert graphic.image is not None
         assert graphic.image.sop_instance_uid == image.SOPInstanceUID
         assert finding.referenced_images[0].sop_instance_uid == image.SOPInstanceUID
-        (line,) = outline_on_image(graphic, image.Rows, image.Columns)
+        (stroke,) = image_strokes(graphic)
+        line = stroke.points - 0.5
         middle = (line.min(axis=0) + line.max(axis=0)) / 2
         values.append(int(image.pixel_array[int(np.rint(middle[1])), int(np.rint(middle[0]))]))
         assert finding.colour in ((255, 255, 128), (255, 163, 72), (237, 51, 59))
-        assert is_closed(graphic) == (name in ("circle", "ellipse", "rectangle", "roi"))
+        assert stroke.closed == (name in ("circle", "ellipse", "rectangle", "roi"))
     if name in ("circle", "ellipse", "rectangle", "roi"):
         assert sorted(values) == [25, 50, 100]
     if name == "ruler":

@@ -13,8 +13,8 @@ from pydicom import dcmread
 
 from lightbox.core import resources
 from lightbox.dicom.frames import frame_plane
-from lightbox.findings.graphics import outline_on_image
 from lightbox.findings.reader import read_results
+from lightbox.viewer.graphics import image_strokes
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +111,11 @@ def test_results_mark_the_nodule(study):
     assert (volume.segment.source_sop_instance_uid, volume.segment.segment_number) == (study.segmentation_uid, 3)
     assert diameter.referenced_images[0].sop_instance_uid == study.nodule_image_uid
     (image,) = [ds for ds in load(study, "current/ct/*.dcm") if ds.SOPInstanceUID == study.nodule_image_uid]
-    (line,) = outline_on_image(diameter.graphics[0], image.Rows, image.Columns)
+    (stroke,) = image_strokes(diameter.graphics[0])
+    line = stroke.points - 0.5
     mask = seg.labelmap.sample(frame_plane(image, 0))[0] == 3
     rows, columns = np.nonzero(mask)
-    np.testing.assert_allclose(line[:-1].mean(axis=0), [columns.mean(), rows.mean()], atol=0.5)
+    np.testing.assert_allclose(line.mean(axis=0), [columns.mean(), rows.mean()], atol=0.5)
     assert line[:, 0].max() <= columns.max() + 0.51
     assert line[:, 1].min() >= rows.min() - 0.51
 
