@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from lightbox.core import log
+
 
 def start_gui(home: Path | None) -> int:
     """Start the workstation on the screen and return its exit code."""
@@ -28,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     int
         0 when it worked, 1 when it failed, 2 when the command line makes no sense.
     """
+    log.set_up()
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments:
         return start_gui(None)

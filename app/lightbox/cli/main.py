@@ -6,7 +6,6 @@ Exit codes: 0 it worked, 1 it failed, 2 the command line makes no sense. Errors 
 from __future__ import annotations
 
 import importlib
-import logging
 from pathlib import Path
 
 import click
@@ -65,7 +64,6 @@ def cli(ctx: click.Context, home: Path | None) -> None:
 
 def run(arguments: list[str], *, gui: GuiStarter | None = None, demo: DemoStarter | None = None) -> int:
     """Run the command line and return the exit code."""
-    logging.basicConfig(level=logging.ERROR, format="lightbox: %(message)s")
     context = Context(gui=gui, demo=demo)
     try:
         cli.main(args=arguments, prog_name="lightbox", standalone_mode=False, obj=context)

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lightbox.core import log
 from lightbox.core.errors import Cancelled, LightboxError
 from lightbox.core.jobs import CancelToken
 from lightbox.deid.key import ProjectKey
@@ -155,6 +156,7 @@ class _Channel(CancelToken):
 
 
 def _work(connection: Connection, arguments: tuple[Any, ...]) -> None:
+    log.set_up()
     """Run in the process."""
     sources, profile, key, out, report_dir, accept_burned_in, crosswalk = arguments
     channel = _Channel(connection)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightbox.core import log
 from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import CancelToken, Progress
 from lightbox.library.records import ImportReport, InstancesAdded
@@ -98,6 +99,7 @@ def _died(exit_code: int | None) -> LightboxError:
 
 
 def _child(home: str, paths: list[str], link: bool, source: str, connection: Any) -> None:
+    log.set_up()
     """Run in the child: import, and tell the parent."""
     from lightbox.library.import_ import ImportCancelled
     from lightbox.library.library import Library

@@ -1,0 +1,33 @@
+"""Logging of a process: what libraries say about values in files never reaches a log or a terminal."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TextIO
+
+logger = logging.getLogger(__name__)
+
+
+def set_up(level: int = logging.ERROR) -> None:
+    """Begin logging in this process; called once by every process of Lightbox.
+
+    Warnings of libraries often quote the value they dislike, which may be a patient's name: only their kind and place
+    are kept.
+    """
+    logging.basicConfig(level=level, format="lightbox: %(message)s")
+    warnings.showwarning = _note
+    for name in ("pydicom", "pynetdicom", "highdicom", "nibabel", "PIL"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    logger.debug("%s at %s:%d", category.__name__, Path(filename).name, lineno)
