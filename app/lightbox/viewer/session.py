@@ -109,6 +109,7 @@ class ViewerSession:
         self.mpr = MprVolume(self)
         self._ticket = 0
         self._touched = False
+        self._target: Target | None = None
         self._jobs: list[Job[Any]] = []
         self._make_viewports()
 
@@ -154,6 +155,7 @@ class ViewerSession:
         self.style.hidden.clear()
         self.style.selected = ""
         self._touched = False
+        self._target = None
         if self.mpr.display_set is not None:
             self.volumes.forget(self.mpr.display_set.uid)
         self.mpr.clear()
@@ -300,6 +302,7 @@ class ViewerSession:
         self.go_to(ids[place % len(ids)])
 
     def _look_at(self, target: Target, *, centre: bool = True) -> None:
+        self._target = target
         viewport = self.viewport
         if self.layout.has_mpr:
             if self.mpr.display_set is not target.display_set and target.display_set.is_volume:
@@ -385,14 +388,13 @@ class ViewerSession:
         self.layout_changed.emit()
 
     def _place_in_view(self) -> tuple[float, float, float] | None:
-        """Return where the active viewport looks in the patient: at the selected finding, else the middle of a slice."""
+        """Return where the active viewport looks: at the finding it went to last, else at the middle of its slice."""
         viewport = self.viewport
         display_set = viewport.display_set
         if display_set is None or not display_set.is_volume:
             return None
-        pair = self.finding(self.selected)
-        target = self.target_of(*pair) if pair is not None else None
-        if target is not None and target.point is not None and target.display_set is display_set:
+        target = self._target
+        if target is not None and target.display_set is display_set and target.frame_index == viewport.frame_index:
             return target.point
         plane = display_set.frames[viewport.frame_index].plane
         if plane is None:
