@@ -14,7 +14,6 @@ import os
 import zlib
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lightbox.dicom import photometric as pi
@@ -25,16 +24,6 @@ from lightbox.imaging.decode_rle import decode_rle
 
 logger = logging.getLogger(__name__)
 
-JPEG_DCT = frozenset(
-    {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.53"}
-    | {"1.2.840.10008.1.2.4.55", "1.2.840.10008.1.2.4.52", "1.2.840.10008.1.2.4.54", "1.2.840.10008.1.2.4.56"}
-)
-JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.58"})
-JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
-JPEG_2000 = frozenset(
-    {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"} | {"1.2.840.10008.1.2.4.92", "1.2.840.10008.1.2.4.93"}
-)
-HTJ2K = frozenset({"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"})
 JPEG_XL = frozenset({"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"})
 RLE = frozenset({"1.2.840.10008.1.2.5"})
 DEFLATED_FRAME = frozenset({"1.2.840.10008.1.2.8.1"})
@@ -73,11 +62,16 @@ def decode(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
         frame = _decode_by_pydicom(data, syntax, form, error)
     expected = (form.rows, form.columns) if form.samples == 1 else (form.rows, form.columns, form.samples)
     if frame.samples.shape != expected:
-        raise DecodeError(
-            "The frame cannot be decoded",
-            why=f"its code stream holds {frame.samples.shape} samples where the header says {expected}",
-        )
+        raise _other_size(frame.samples.shape, form)
     return frame
+
+
+def _other_size(size: tuple[int, ...], form: PixelFormat) -> DecodeError:
+    return DecodeError(
+        "The frame cannot be decoded",
+        why=f"its code stream holds {size} rows, columns and samples where the header says "
+        f"{(form.rows, form.columns, form.samples)}",
+    )
 
 
 def _decode_fast(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
@@ -88,23 +82,19 @@ def _decode_fast(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
     if syntax in DEFLATED_FRAME:
         return RawFrame(_inflated(data, form), form.photometric)
     stream = markers.start_of_stream(data)
-    if stream.kind in ("jpeg-dct", "jpeg-lossless") and not markers.jpeg_has_end(stream.data):
-        raise DecodeError(
-            "A frame is cut off", why="its JPEG stream has no end", todo="The file is incomplete; ask for it again"
-        )
-    if stream.kind == "jpeg-dct":
-        samples = _jpeg_dct(stream.data)
-        return RawFrame(
-            samples, markers.jpeg_photometric(stream.data, form.photometric, samples.ndim), stream.precision
-        )
-    if stream.kind == "jpeg-lossless":
-        try:
-            samples = imagecodecs.ljpeg_decode(stream.data) if form.samples == 1 else None
-        except Exception:  # liblj92 reads fewer variants than the other decoder, which is slower
-            samples = None
-        if samples is None or samples.shape != (form.rows, form.columns):
-            samples = imagecodecs.jpegsof3_decode(stream.data)
-        return RawFrame(np.ascontiguousarray(samples), form.photometric, stream.precision)
+    if stream.size and stream.size != (form.rows, form.columns, form.samples):
+        # Refused before decoding: a damaged size would cost minutes or all memory.
+        raise _other_size(stream.size, form)
+    if stream.kind in ("jpeg-dct", "jpeg-lossless"):
+        if not markers.jpeg_has_end(stream.data):
+            raise DecodeError(
+                "A frame is cut off", why="its JPEG stream has no end", todo="The file is incomplete; ask for it again"
+            )
+        samples = _jpeg(stream.data, form.samples)
+        colour = form.photometric
+        if stream.kind == "jpeg-dct":
+            colour = markers.jpeg_photometric(stream.data, form.photometric, samples.ndim)
+        return RawFrame(samples, colour, stream.precision)
     if stream.kind == "jpeg-ls":
         samples = imagecodecs.jpegls_decode(stream.data)
         return RawFrame(samples, form.photometric, stream.precision)
@@ -122,11 +112,15 @@ def _decode_fast(data: bytes, syntax: str, form: PixelFormat) -> RawFrame:
     )
 
 
-def _jpeg_dct(data: bytes) -> NDArray[Any]:
-    """Decode without any colour conversion: naming the same space twice makes the library leave components alone."""
+def _jpeg(data: bytes, samples: int) -> NDArray[Any]:
+    """Decode DCT or lossless JPEG of 2 to 16 bits without any colour conversion.
+
+    Naming the same colour space twice makes the library leave the components alone. It is libjpeg-turbo for lossless
+    streams, too: the other decoders at hand crash on damaged ones.
+    """
     import imagecodecs
 
-    if markers.jpeg_components(data) == 1:
+    if samples == 1:
         return imagecodecs.jpeg8_decode(data)
     return imagecodecs.jpeg8_decode(data, colorspace="YCBCR", outcolorspace="YCBCR")
 

@@ -11,11 +11,24 @@ from lightbox.dicom import photometric as pi
 
 @dataclass(frozen=True, slots=True)
 class CodeStream:
-    """A code stream and its kind: "jpeg-dct", "jpeg-lossless", "jpeg-ls", "jpeg-2000" or "" when unknown."""
+    """A code stream as it describes itself.
+
+    Attributes
+    ----------
+    data : bytes
+        From its first marker on.
+    kind : str
+        "jpeg-dct", "jpeg-lossless", "jpeg-ls", "jpeg-2000" or "" when unknown.
+    precision : int
+        Bits of a sample; 0 when unknown.
+    size : tuple of int
+        Rows, columns, components; empty when unknown.
+    """
 
     data: bytes
     kind: str
     precision: int = 0
+    size: tuple[int, ...] = ()
 
 
 _J2K_SOC_SIZ = b"\xff\x4f\xff\x51"
@@ -31,20 +44,31 @@ def start_of_stream(data: bytes) -> CodeStream:
     """Return the kind of code stream by its own markers: transfer syntaxes are sometimes wrong, streams hardly ever."""
     if data[:4] == _J2K_SOC_SIZ or data[:8] == _JP2_SIGNATURE:
         at = data.find(_J2K_SOC_SIZ)
-        return CodeStream(data, "jpeg-2000", _j2k_precision(data[at : at + 64]) if at >= 0 else 0)
+        if at < 0 or len(data) < at + 43:
+            return CodeStream(data, "jpeg-2000")
+        return CodeStream(data, "jpeg-2000", *_j2k_size(data[at : at + 43]))
     if data[:2] != b"\xff\xd8":
         at = data[:64].find(b"\xff\xd8\xff")
         if at < 0:
             return CodeStream(data, "")
         data = data[at:]
     for marker, segment in _segments(data):
-        if marker == 0xF7:
-            return CodeStream(data, "jpeg-ls", segment[0])
-        if marker == 0xC3:
-            return CodeStream(data, "jpeg-lossless", segment[0])
-        if marker in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA):
-            return CodeStream(data, "jpeg-dct", segment[0])
+        kind = _FRAME_HEADERS.get(marker)
+        if kind and len(segment) >= 6:
+            precision, rows, columns, components = struct.unpack(">BHHB", segment[:6])
+            return CodeStream(data, kind, precision, (rows, columns, components))
     return CodeStream(data, "")
+
+
+_FRAME_HEADERS = {
+    0xC0: "jpeg-dct",
+    0xC1: "jpeg-dct",
+    0xC2: "jpeg-dct",
+    0xC3: "jpeg-lossless",
+    0xC9: "jpeg-dct",
+    0xCA: "jpeg-dct",
+    0xF7: "jpeg-ls",
+}
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -64,24 +88,18 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _j2k_precision(head: bytes) -> int:
-    """Return the precision of the first component from the SIZ segment."""
-    # SOC(2) SIZ(2) Lsiz(2) Rsiz(2) eight 4-byte sizes, Csiz(2), then Ssiz of the first component
-    return (head[42] & 0x7F) + 1 if len(head) > 42 else 0
+def _j2k_size(head: bytes) -> tuple[int, tuple[int, ...]]:
+    """Return precision of the first component and (rows, columns, components) from the SIZ segment."""
+    # SOC(2) SIZ(2) Lsiz(2) Rsiz(2), Xsiz Ysiz XOsiz YOsiz and four tile values (4 each), Csiz(2), Ssiz(1)
+    right, bottom, left, top = struct.unpack(">4L", head[8:24])
+    (components,) = struct.unpack(">H", head[40:42])
+    return (head[42] & 0x7F) + 1, (bottom - top, right - left, components)
 
 
 def jpeg_has_end(data: bytes) -> bool:
     """Whether a JPEG stream has its End of Image marker behind its last scan."""
     end = data.rfind(b"\xff\xd9")
     return end > data.rfind(b"\xff\xda")
-
-
-def jpeg_components(data: bytes) -> int:
-    """Return the number of components of a JPEG stream, 0 when it cannot be told."""
-    for marker, segment in _segments(data):
-        if marker in (0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xF7) and len(segment) >= 6:
-            return segment[5]
-    return 0
 
 
 def jpeg_photometric(data: bytes, declared: str, dimensions: int) -> str:

@@ -194,7 +194,7 @@ def test_a_damaged_frame_spares_the_others_and_says_why():
 def test_a_code_stream_of_another_size_is_refused():
     pixels = grey(1)
     ds = encode(make_image(pixels[:, :16], bits_stored=12), [j2k(pixels[0])], J2K)
-    with pytest.raises(DecodeError, match=r"\(32, 40\).*\(16, 40\)"):
+    with pytest.raises(DecodeError, match=r"\(32, 40, 1\).*\(16, 40, 1\)"):
         ImageObject.open(opened(ds, J2K)).stored()
 
 
