@@ -156,8 +156,8 @@ class _Channel(CancelToken):
 
 
 def _work(connection: Connection, arguments: tuple[Any, ...]) -> None:
-    log.set_up()
     """Run in the process."""
+    log.set_up()
     sources, profile, key, out, report_dir, accept_burned_in, crosswalk = arguments
     channel = _Channel(connection)
     for source in sources:

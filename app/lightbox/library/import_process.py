@@ -99,8 +99,8 @@ def _died(exit_code: int | None) -> LightboxError:
 
 
 def _child(home: str, paths: list[str], link: bool, source: str, connection: Any) -> None:
-    log.set_up()
     """Run in the child: import, and tell the parent."""
+    log.set_up()
     from lightbox.library.import_ import ImportCancelled
     from lightbox.library.library import Library
 
