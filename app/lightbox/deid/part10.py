@@ -100,7 +100,7 @@ def read(data: bytes | memoryview) -> Part10:
     syntax = ascii_value(find(meta, 0x00020010))
     if not meta:
         notes.add("no-meta")
-    if syntax.strip("0123456789."):
+    if set(syntax) - set("0123456789."):
         raise MalformedError("malformed", "the transfer syntax is no UID")
     if start == 0 and not meta and not _plausible(view):
         raise MalformedError("not-dicom", "it does not begin like a DICOM file")
