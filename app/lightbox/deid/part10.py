@@ -52,6 +52,8 @@ class Part10:
             if self.text(tag):
                 continue
             uid = stated.get(tag, "")
+            if set(uid) - set("0123456789."):
+                uid = ""
             if not uid and tag != 0x00080016:
                 uid = f"2.25.{int.from_bytes(hashlib.sha256(tag.to_bytes(4, 'big') + digest).digest()[:16], 'big')}"
             if uid:
