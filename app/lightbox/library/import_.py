@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 _THREADS = 3
 _CHUNK_FILES = 32
-_CHUNKS_AHEAD = 6
-_BATCH_OBJECTS = 1000
-_BATCH_BYTES = 512 * 1024 * 1024
+_CHUNKS_AHEAD = 64
+"""Files are read and spooled on while a batch is brought to disk."""
+_BATCH_OBJECTS = 500
+_BATCH_LINKS = 2000
+_BATCH_BYTES = 256 * 1024 * 1024
 
 ProgressListener = Callable[[Progress], None]
 
@@ -78,6 +80,7 @@ class Importer:
         self._candidates: list[Candidate] = []
         self._refused: list[Refused] = []
         self._bytes = 0
+        self._batch = _BATCH_LINKS if link else _BATCH_OBJECTS
         self._done = 0
         self._total = 0
         self._started = time.monotonic()
@@ -172,7 +175,7 @@ class Importer:
             self._bytes += item.size if item.link is None else 0
         else:
             self._refused.append(item)
-        if len(self._candidates) + len(self._refused) >= _BATCH_OBJECTS or self._bytes >= _BATCH_BYTES:
+        if len(self._candidates) + len(self._refused) >= self._batch or self._bytes >= _BATCH_BYTES:
             self._flush()
 
     def _flush(self) -> None:

@@ -119,7 +119,7 @@ class Spool:
 
     def new_part(self) -> Path:
         """Return a fresh path for bytes that are not yet committed, on the file system of the store."""
-        return self.folder() / f"{next(self._counter):08x}-{uuid.uuid4().hex[:8]}{_PART}"
+        return (self._folder or self.folder()) / f"{next(self._counter):08x}{_PART}"
 
     def folder(self) -> Path:
         """Return the folder of this process, made and locked on first use."""
