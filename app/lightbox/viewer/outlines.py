@@ -42,5 +42,11 @@ def outlines(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> list[Polygon]:
 
 def label_outlines(labels: NDArray[np.unsignedinteger]) -> dict[int, list[Polygon]]:
     """Return `outlines` of every label but 0 in a label image (rows, columns)."""
-    present = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
-    return {int(label): outlines(labels == label) for label in present}
+    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
+    if not rows.size:
+        return {}
+    top, left = int(rows[0]), int(columns[0])
+    box = labels[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+    present = np.flatnonzero(np.bincount(box.ravel())[1:]) + 1
+    corner = np.array([left, top], dtype=np.float64)
+    return {int(label): [polygon + corner for polygon in outlines(box == label)] for label in present}

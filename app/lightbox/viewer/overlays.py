@@ -205,13 +205,13 @@ def _mask_layers(result: ResultSet, labels: Iterable[NDArray[np.uint16]]) -> lis
     for image in labels:
         if not image.any():
             continue
+        found = label_outlines(image)
         regions = {
-            label: _region(by_segment[label], polygons)
-            for label, polygons in label_outlines(image).items()
-            if label in by_segment
+            label: _region(by_segment[label], polygons) for label, polygons in found.items() if label in by_segment
         }
         if regions:
-            layers.append(MaskLayer(_without_strangers(image, regions), regions))
+            known = image if len(regions) == len(found) else _without_strangers(image, regions)
+            layers.append(MaskLayer(known, regions))
     return layers
 
 

@@ -110,9 +110,14 @@ class SceneStore:
 def make(
     result_sets: Sequence[ResultSet], display_set: DisplaySet, index: int, rows: int, columns: int
 ) -> OverlayScene:
-    """Return the overlays of frame `index` of a display set."""
+    """Return the overlays of frame `index` of a display set.
+
+    A CT localizer is a projection: everything behind and before its plane is in it too, so that a cut through a mask
+    would say something wrong. Only what refers to the localizer itself is drawn on it.
+    """
     frame = display_set.frames[index]
-    plane = frame.plane
+    projection = display_set.is_localizer and display_set.modality == "CT"
+    plane = None if projection else frame.plane
     thickness = display_set.spacing_mm or (plane.slice_thickness if plane is not None else None) or 1.0
     return overlays.for_image(
         result_sets, frame.sop_instance_uid, frame.frame_index, rows, columns, plane, tolerance_mm=thickness / 2

@@ -394,7 +394,8 @@ class ViewerSession:
         if display_set is None or not display_set.is_volume:
             return None
         target = self._target
-        if target is not None and target.display_set is display_set and target.frame_index == viewport.frame_index:
+        here = target is not None and target.display_set is display_set
+        if target is not None and here and target.point is not None and target.frame_index == viewport.frame_index:
             return target.point
         plane = display_set.frames[viewport.frame_index].plane
         if plane is None:

@@ -23,7 +23,8 @@ from lightbox.findings.model import (
 )
 from lightbox.findings.reader import read_results
 from lightbox.library.records import StudyQuery
-from lightbox.viewer import overlays
+from lightbox.viewer import overlays, scenes
+from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind, FrameRef
 from lightbox.viewer.overlays import OverlayStyle
 from lightbox.workstation import Workstation
 
@@ -168,6 +169,17 @@ def test_fill_follows_visibility_and_opacity(block: tuple[reading_room.Study, Pa
     assert style.fill(layer) is None
     style.hidden, style.shown = set(), False
     assert style.fill(layer) is None
+
+
+def test_projection_shows_no_cut_through_a_mask(block: tuple[reading_room.Study, Path]) -> None:
+    study, folder = block
+    results = seg_of(folder)
+    frame = FrameRef(study.slices[2].SOPInstanceUID, 0, plane_of(study, 2))
+    shown = DisplaySet("1/1", "1", "1", "CT", "CT", DisplaySetKind.SINGLE, (frame,))
+    assert not scenes.make(results, shown, 0, reading_room.ROWS, reading_room.COLUMNS).empty
+    foreign = replace(frame, sop_instance_uid="9.9.9")
+    scout = replace(shown, frames=(foreign,), is_localizer=True)
+    assert scenes.make(results, scout, 0, reading_room.ROWS, reading_room.COLUMNS).empty
 
 
 @pytest.mark.data

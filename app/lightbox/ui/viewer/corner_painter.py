@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 
 from lightbox.dicom.orientation import Edges
 from lightbox.ui import theme
@@ -30,8 +32,13 @@ def paint_corners(
         box = QRectF(MARGIN, MARGIN, half, LINE)
         text.draw_in(painter, box, corners.banner, theme.color("prior"), Qt.AlignmentFlag.AlignLeft)
         top += LINE
+    right = [text.width(line) for line in corners.top_right[: max(lines, 2)]]
     for number, line in enumerate(corners.top_left[:lines]):
-        box = QRectF(MARGIN, top + number * LINE, half, LINE)
+        row = number + bool(corners.banner)
+        # Below the letter in the middle a line may go on to where the right corner begins.
+        taken = right[row] if row < len(right) else 0.0
+        room = half if row == 0 else max(half, width - 3 * MARGIN - min(taken, half))
+        box = QRectF(MARGIN, top + number * LINE, room, LINE)
         text.draw_in(painter, box, line, color, Qt.AlignmentFlag.AlignLeft)
     for number, line in enumerate(corners.top_right[: max(lines, 2)]):
         box = QRectF(width - MARGIN - half, MARGIN + number * LINE, half, LINE)
@@ -50,22 +57,35 @@ def paint_corners(
 
 def _paint_bar(painter: QPainter, text: TextPainter, right: float, middle: float, bar: ScaleBar) -> None:
     """Paint |—— 5 cm ——| with its right end at `right`."""
-    left = round(right - bar.pixels) + 0.5
-    right = round(right) - 0.5
-    middle = round(middle) + 0.5
+    width = max(4, round(bar.pixels))
     label = text.width(bar.label)
-    gap = (right - left - label) / 2 - 5
+    left = round(right) - width
+    fits = width > label + 24
+    gap = round(label) + 10 if fits else 0
+    painter.drawPixmap(
+        QPointF(left - 2, round(middle) - 8), _bar_picture(width, gap, painter.device().devicePixelRatioF())
+    )
+    x = left + (width - label) / 2
+    text.draw(
+        painter, x, middle - text.height / 2 if fits else middle - text.height - 6, bar.label, theme.color("text")
+    )
+
+
+@lru_cache(maxsize=64)
+def _bar_picture(width: int, gap: int, ratio: float) -> QPixmap:
+    pixmap = QPixmap(round((width + 4) * ratio), round(16 * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
     for pen in (QPen(QColor(0, 0, 0, 170), 3), QPen(theme.color("text"), 1)):
         painter.setPen(pen)
-        painter.drawLine(QPointF(left, middle - 4), QPointF(left, middle + 4))
-        painter.drawLine(QPointF(right, middle - 4), QPointF(right, middle + 4))
-        if gap > 4:
-            painter.drawLine(QPointF(left, middle), QPointF(left + gap, middle))
-            painter.drawLine(QPointF(right - gap, middle), QPointF(right, middle))
-        else:
-            painter.drawLine(QPointF(left, middle), QPointF(right, middle))
-    y = middle - text.height / 2 if gap > 4 else middle - text.height - 3
-    text.draw(painter, left + (right - left - label) / 2, y, bar.label, theme.color("text"))
+        for x in (2.5, width + 1.5):
+            painter.drawLine(QPointF(x, 3.5), QPointF(x, 12.5))
+        side = (width - gap) / 2
+        painter.drawLine(QPointF(2.5, 8.5), QPointF(2.5 + side, 8.5))
+        painter.drawLine(QPointF(width + 1.5 - side, 8.5), QPointF(width + 1.5, 8.5))
+    painter.end()
+    return pixmap
 
 
 def paint_edges(painter: QPainter, text: TextPainter, size: tuple[float, float], edges: Edges) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -70,6 +71,8 @@ class ViewerPage(QWidget):
         self._status_timer = QTimer(self)
         self._status_timer.setSingleShot(True)
         self._status_timer.timeout.connect(self._tell_status_now)
+        # Decoding threads hand the interpreter over after 1 ms instead of 5: an image is due every 16.
+        sys.setswitchinterval(0.001)
         self._build()
         self._connect()
         self._make_actions()
