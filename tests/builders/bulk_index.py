@@ -9,7 +9,9 @@ from pathlib import Path
 from lightbox.library.library import INDEX_NAME, Library
 from lightbox.library.text import fold
 
-FAMILY = tuple("Müller Doe Roe Smith Novak Ivanov García Okafor Lee Brown Ødegård Rossi 山田".split())
+FAMILY = tuple(
+    ["Müller", "Doe", "Roe", "Smith", "Novak", "Ivanov", "García", "Okafor", "Lee", "Brown", "Ødegård", "Rossi", "山田"]
+)
 GIVEN = ("Jane", "Max", "Jörg", "Anna Maria", "Petr", "Ivan", "Lucía", "Chidi", "Min", "Charles", "Ewa", "Noor", "太郎")
 WHAT = ("Chest with contrast", "Head without contrast", "Abdomen", "Brain", "Knee left", "Thorax PA", "Spine")
 SERIES = ("Axial 1.0", "Coronal MPR", "Sagittal T2", "Scout", "Arterial 0.6", "Axial 5.0", "Localizer", "DWI b1000")

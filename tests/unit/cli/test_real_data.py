@@ -91,7 +91,7 @@ def test_everything_readable_is_indexed_and_every_refusal_has_a_reason(
 def test_a_readable_image_is_only_refused_for_its_identity(
     data: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the list of the shared files calls readable and decodable is indexed, unless its UIDs are missing or taken."""
+    """What the shared list calls readable and decodable is indexed unless its UIDs are missing or taken."""
     import csv
 
     with (data / "MANIFEST.csv").open(encoding="utf-8") as file:
