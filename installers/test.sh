@@ -22,8 +22,8 @@ export QT_QPA_PLATFORM=offscreen VTK_DEFAULT_OPENGL_WINDOW=vtkEGLRenderWindow PY
 export PATH="$PWD/.venv/bin:$PATH:/usr/sbin:/sbin"
 
 step() { say "$1"; shift; "$@"; }
-step "lint" ruff check app tests resources
-step "format" ruff format --check app tests resources
+step "lint" ruff check app tests resources docs
+step "format" ruff format --check app tests resources docs
 step "types" basedpyright
 step "architecture" lint-imports
 step "lock files" sh -c '! grep -nE "https?://|--index-url|--extra-index-url|--find-links" installers/*.lock'
