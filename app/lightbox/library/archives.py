@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lightbox.library import validate
 from lightbox.library.ingest import Refused
-from lightbox.library.prepare import IN_MEMORY, FoundArchive, Prepared, prepare_bytes, prepare_stream
+from lightbox.library.prepare import IN_MEMORY, FoundArchive, Prepared, prepare_bytes, prepare_stream, writing
 from lightbox.library.sources import words_of
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def _nested(
 ) -> Iterator[Prepared]:
     part = spool.new_part()
     try:
-        with archive.open(info) as stream, part.open("wb") as target:
+        with archive.open(info) as stream, writing(part) as write:
             while block := stream.read(1 << 20):
-                target.write(block)
+                write(block)
         with part.open("rb") as file:
             yield from _members(file, origin, spool, source, nested=True)
     except _READ_ERRORS as error:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lightbox.library.spool import Spool
 
 _THREADS = 3
+_LARGE = 200 * 1024
+"""Above this mean size (bytes) reading, hashing and writing gain from several threads; below, they get in each other's
+way."""
 _CHUNK_FILES = 32
 _CHUNKS_AHEAD = 64
 """Files are read and spooled on while a batch is brought to disk."""
@@ -81,6 +84,7 @@ class Importer:
         self._refused: list[Refused] = []
         self._bytes = 0
         self._batch = _BATCH_LINKS if link else _BATCH_OBJECTS
+        self._seen = self._seen_bytes = 0
         self._done = 0
         self._total = 0
         self._started = time.monotonic()
@@ -122,12 +126,13 @@ class Importer:
             for chunk in _chunks(paths, _CHUNK_FILES):
                 self._collect(self._prepare_chunk(chunk), named)
             return
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="import") as pool:
+        with ThreadPoolExecutor(1, "import") as one, ThreadPoolExecutor(_THREADS, "import") as several:
             waiting: deque[Future[list[Prepared]]] = deque()
             try:
                 for chunk in _chunks(paths, _CHUNK_FILES):
+                    pool = several if self._seen_bytes > _LARGE * self._seen else one
                     waiting.append(pool.submit(self._prepare_chunk, chunk))
-                    if len(waiting) > _CHUNKS_AHEAD:
+                    if len(waiting) > (_CHUNKS_AHEAD if self._seen else 1):
                         self._collect(waiting.popleft().result(), named)
                 while waiting:
                     self._collect(waiting.popleft().result(), named)
@@ -172,6 +177,8 @@ class Importer:
     def _take(self, item: Candidate | Refused) -> None:
         if isinstance(item, Candidate):
             self._candidates.append(item)
+            self._seen += 1
+            self._seen_bytes += item.size
             self._bytes += item.size if item.link is None else 0
         else:
             self._refused.append(item)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +16,7 @@ from lightbox.library.header_scan import Descriptor, Memory
 from lightbox.library.ingest import Candidate, Refused, examine
 from lightbox.library.records import Refusal
 from lightbox.library.sources import words_of
+from lightbox.library.spool import cannot_write
 from lightbox.library.store import Link
 
 if TYPE_CHECKING:
@@ -76,14 +79,15 @@ def prepare_bytes(origin: str, data: bytes, spool: Spool, *, source: str) -> Pre
         return _not_an_object(origin, problem, data[:4], source)
     digest = hashlib.sha256(data).digest()
     part = spool.new_part()
-    target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        _write_all(target, data)
-    except OSError:
+        target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            _write_all(target, data)
+        finally:
+            os.close(target)
+    except OSError as error:
         part.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(target)
+        raise cannot_write(error) from error
     return Candidate(origin, source, header, len(data), part, digest)
 
 
@@ -143,15 +147,39 @@ def _copy(stream: BinaryIO, spool: Spool) -> tuple[Path, bytes, int]:
     written = 0
     part = spool.new_part()
     try:
-        with part.open("wb") as target:
+        with writing(part) as write:
             while block := stream.read(_CHUNK):
                 digest.update(block)
-                target.write(block)
+                write(block)
                 written += len(block)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return part, digest.digest(), written
+
+
+@contextmanager
+def writing(part: Path) -> Iterator[Callable[[bytes], None]]:
+    """Open a spool file for writing; what cannot be written is an error of the library, not of the source.
+
+    Raises
+    ------
+    LightboxError
+        The disk is full or gone.
+    """
+    try:
+        target = part.open("wb", buffering=0)
+    except OSError as error:
+        raise cannot_write(error) from error
+
+    def write(block: bytes) -> None:
+        try:
+            _write_all(target.fileno(), block)
+        except OSError as error:
+            raise cannot_write(error) from error
+
+    with target:
+        yield write
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

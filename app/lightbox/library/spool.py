@@ -37,6 +37,15 @@ class ReadyFile:
     source: str
 
 
+def cannot_write(error: OSError) -> LightboxError:
+    """Return the error that says that the data folder takes no more bytes."""
+    return LightboxError(
+        "The library could not be written",
+        why=error.strerror or type(error).__name__,
+        todo="Free some space on the disk of the data folder",
+    )
+
+
 class SpoolFile:
     """One object on its way in. Use `commit` or `abort` exactly once; an unfinished one vanishes with its process."""
 
@@ -76,11 +85,7 @@ class SpoolFile:
         except OSError as error:
             self._file.close()
             self._path.unlink(missing_ok=True)
-            raise LightboxError(
-                "A received object could not be stored",
-                why=error.strerror or type(error).__name__,
-                todo="Free some space on the disk of the data folder",
-            ) from error
+            raise cannot_write(error) from error
         return ReadyFile(ready, self._source)
 
     def abort(self) -> None:

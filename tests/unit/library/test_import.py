@@ -12,7 +12,7 @@ import pytest
 from pydicom.fileset import FileSet
 
 from builders.library_objects import ct, encode, write, write_series
-from lightbox.core.errors import NotFoundError
+from lightbox.core.errors import LightboxError, NotFoundError
 from lightbox.core.jobs import CancelToken, Progress
 from lightbox.library import archives
 from lightbox.library.import_ import ImportCancelled
@@ -307,3 +307,23 @@ def test_the_report_has_its_public_shape(library: Library, tmp_path: Path):
     assert shape["added"] == 1
     assert shape["duplicates"] == 0
     assert shape["refused"] == [{"path": str(tmp_path / "x"), "reason": "the file is too short to be DICOM"}]
+
+
+@pytest.mark.parametrize("limit", [10, 1 << 25])
+def test_a_full_disk_ends_the_import_and_is_no_fault_of_the_files(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+):
+    write_series(tmp_path / "in", 3)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lightbox.library.prepare.IN_MEMORY", limit)
+    with monkeypatch.context() as patch:
+        patch.setattr("lightbox.library.prepare._write_all", full)
+        with pytest.raises(LightboxError, match="No space left"):
+            library.import_paths([tmp_path / "in"])
+    assert library.refusals() == []
+    spool = tmp_path / "home" / "library" / "spool"
+    assert [path for path in spool.rglob("*") if path.is_file() and path.name != "lock"] == []
+    assert library.import_paths([tmp_path / "in"]).added == 3
