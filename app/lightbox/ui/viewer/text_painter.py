@@ -27,12 +27,18 @@ class TextPainter:
     def __init__(self, size: int = 12, weight: QFont.Weight = QFont.Weight.Normal) -> None:
         self._font = theme.font(size, weight=weight, tabular=True)
         self._metrics = QFontMetricsF(self._font)
+        self._widths: dict[str, float] = {}
         self._cut: dict[tuple[str, int], str] = {}
         self._cache: OrderedDict[tuple[str, int, float, float], QPixmap] = OrderedDict()
 
     def width(self, text: str) -> float:
         """Return the width of a line."""
-        return self._metrics.horizontalAdvance(text)
+        found = self._widths.get(text)
+        if found is None:
+            if len(self._widths) > 4 * _KEPT:
+                self._widths.clear()
+            found = self._widths[text] = self._metrics.horizontalAdvance(text)
+        return found
 
     @property
     def height(self) -> float:

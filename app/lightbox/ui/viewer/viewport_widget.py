@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QDragEnterEvent,
@@ -15,7 +16,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QResizeEvent,
-    QTransform,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
@@ -31,6 +31,7 @@ from lightbox.viewer.feed import Feed
 from lightbox.viewer.frame_view import FrameView, reduction_for
 from lightbox.viewer.orientation_marks import marks
 from lightbox.viewer.scale_bar import scale_bar
+from lightbox.viewer.screen_image import on_screen
 from lightbox.viewer.tools import ZOOM_PER_PIXEL, ZOOM_PER_WHEEL_STEP, Button, Tool, frames_of_drag
 from lightbox.viewer.transforms import ViewTransform
 from lightbox.viewer.viewport import Interpolation
@@ -81,6 +82,9 @@ class ViewportWidget(QWidget):
         self._overlays = OverlayPainter()
         self._image: QImage | None = None
         self._image_key: object = None
+        self._image_place = QPointF()
+        self._grey: NDArray[np.uint8] | None = None
+        self._grey_key: object = None
         self._image_view: FrameView | None = None
         self._cursor: QPointF | None = None
         self._press: QPointF | None = None
@@ -157,22 +161,28 @@ class ViewportWidget(QWidget):
         painter.end()
 
     def _paint_image(self, painter: QPainter, view: FrameView, transform: ViewTransform) -> None:
+        """Paint the picture; it is scaled once for each view of it, not for each move of the mouse."""
         ratio = self.devicePixelRatioF()
-        factor = reduction_for(self.state.scale * ratio)
+        size = self.state.size
         voi = self.state.voi_for(view)
-        key = (voi, self.state.invert, factor)
-        if self._image is None or self._image_view is not view or self._image_key != key:
-            self._image = qimage.picture(view.display(voi, invert=self.state.invert, factor=factor))
-            self._image_view, self._image_key = view, key
-        matrix = transform.matrix
-        painter.save()
-        painter.setTransform(
-            QTransform(matrix[0, 0], matrix[1, 0], matrix[0, 1], matrix[1, 1], matrix[0, 2], matrix[1, 2])
-        )
+        factor = reduction_for(self.state.scale * ratio)
         smooth = self.state.interpolation is Interpolation.LINEAR
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-        painter.drawImage(QRectF(0, 0, view.shape.columns, view.shape.rows), self._image)
-        painter.restore()
+        grey = (voi, self.state.invert, factor)
+        key = (grey, smooth, transform.matrix.tobytes(), size, ratio)
+        if self._image_view is not view or self._image_key != key:
+            if self._image_view is not view or self._grey_key != grey:
+                self._grey = view.display(voi, invert=self.state.invert, factor=factor)
+                self._grey_key = grey
+            assert self._grey is not None
+            made = on_screen(self._grey, view.shape, transform, size, ratio, smooth=smooth)
+            self._image = None
+            if made is not None:
+                self._image = qimage.picture(made.pixels)
+                self._image.setDevicePixelRatio(ratio)
+                self._image_place = QPointF(made.x / ratio, made.y / ratio)
+            self._image_view, self._image_key = view, key
+        if self._image is not None:
+            painter.drawImage(self._image_place, self._image)
 
     def paint_extra(self, painter: QPainter, view: FrameView, transform: ViewTransform) -> None:
         """Paint what a kind of viewport adds between overlays and texts."""
