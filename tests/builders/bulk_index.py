@@ -9,8 +9,20 @@ from pathlib import Path
 from lightbox.library.library import INDEX_NAME, Library
 from lightbox.library.text import fold
 
-FAMILY = tuple(
-    ["Müller", "Doe", "Roe", "Smith", "Novak", "Ivanov", "García", "Okafor", "Lee", "Brown", "Ødegård", "Rossi", "山田"]
+FAMILY = (
+    "Müller",
+    "Doe",
+    "Roe",
+    "Smith",
+    "Novak",
+    "Ivanov",
+    "García",
+    "Okafor",
+    "Lee",
+    "Brown",
+    "Ødegård",
+    "Rossi",
+    "山田",
 )
 GIVEN = ("Jane", "Max", "Jörg", "Anna Maria", "Petr", "Ivan", "Lucía", "Chidi", "Min", "Charles", "Ewa", "Noor", "太郎")
 WHAT = ("Chest with contrast", "Head without contrast", "Abdomen", "Brain", "Knee left", "Thorax PA", "Spine")
