@@ -112,8 +112,8 @@ def render_series(
     from lightbox.dicom import calibration
     from lightbox.imaging import picture
     from lightbox.imaging.image_object import ImageObject
-    from lightbox.viewer import overlays as overlay
     from lightbox.viewer import picture as composition
+    from lightbox.viewer import scenes
 
     study_uid, found = find_display_sets(workstation, target)
     chosen = _choose(found)
@@ -129,11 +129,8 @@ def render_series(
     if not overlays:
         return picture.to_png(composition.compose(pixels, aspect=aspect))
     results = workstation.results(study_uid)
-    tolerance = (chosen.spacing_mm or 2 * overlay.IN_PLANE_MM) / 2
     rows, columns = pixels.shape[:2]
-    scene = overlay.for_image(
-        results, ref.sop_instance_uid, ref.frame_index, rows, columns, ref.plane, tolerance_mm=tolerance
-    )
+    scene = scenes.make(results, chosen, chosen.frames.index(ref), rows, columns)
     return picture.to_png(composition.compose(pixels, scene, _style(results), aspect=aspect))
 
 

@@ -174,10 +174,16 @@ class MainWindow(QMainWindow):
         """Import behind the screen what the first image will need."""
 
         def work(job: Job[None]) -> None:
+            import lightbox.findings.reader
             import lightbox.imaging.image_object
-            import lightbox.imaging.picture  # noqa: F401
+            import lightbox.imaging.picture
+            import lightbox.viewer.display_sets
+            import lightbox.viewer.session  # noqa: F401
+            from lightbox.core.opencv import cv2
 
-        self.bridge.run(self.browse_jobs, "warm up", work, lambda _nothing: None)
+            cv2()
+
+        self.bridge.run(self.browse_jobs, "warm up", work, lambda _nothing: self.viewer_page())
         self.measure_library()
 
     def measure_library(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from lightbox.core.errors import LightboxError
 from lightbox.viewer import overlays
 from lightbox.viewer.overlays import EMPTY, OverlayScene
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from lightbox.findings.model import ResultSet
     from lightbox.viewer.display_sets_model import DisplaySet
     from lightbox.viewer.latest import LatestWorker
+
+logger = logging.getLogger(__name__)
 
 KEPT = 400
 AHEAD = 6
@@ -36,6 +40,8 @@ class SceneStore:
 
     ready = Signal(str, int)
     """A scene was made: uid of the display set, frame index."""
+    failed = Signal(str)
+    """A scene could not be made, in words: results may be missing on the image."""
 
     def __init__(self, worker: LatestWorker, post: Callable[[Callable[[], None]], None]) -> None:
         self._worker = worker
@@ -69,14 +75,18 @@ class SceneStore:
         generation = self._generation
 
         def done(scene: OverlayScene | None, error: Exception | None) -> None:
-            self._post(lambda: self._keep(generation, key, scene if error is None and scene is not None else EMPTY))
+            self._post(lambda: self._keep(generation, key, EMPTY if scene is None else scene, error))
 
         self._worker.ask(("scene", display_set.uid), lambda: make(result_sets, display_set, index, rows, columns), done)
         return None
 
-    def _keep(self, generation: int, key: Key, scene: OverlayScene) -> None:
+    def _keep(self, generation: int, key: Key, scene: OverlayScene, error: Exception | None = None) -> None:
         if generation != self._generation:
             return
+        if error is not None:
+            logger.error("overlays could not be made: %s", type(error).__name__)
+            why = str(error) if isinstance(error, LightboxError) else type(error).__name__
+            self.failed.emit(f"The results on this image could not be drawn: {why}")
         self._kept[key] = scene
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -105,6 +105,7 @@ class ViewerSession:
         self.worker = LatestWorker("viewer")
         self.frames = FrameStore(services.library, services.jobs, self.post)
         self.scenes = SceneStore(self.worker, self.post)
+        self.scenes.failed.connect(self.said.emit)
         self.volumes = VolumeCache(services.library.open_object, services.jobs, self.frames.loader)
         self.mpr = MprVolume(self)
         self._ticket = 0
