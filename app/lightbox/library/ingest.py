@@ -11,7 +11,6 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,19 @@ from lightbox.core import clock
 from lightbox.core.errors import LightboxError
 from lightbox.library import validate
 from lightbox.library.header_scan import Descriptor, NotDicom, scan
-from lightbox.library.index_write import IndexWriter, Place, remove_instance
+from lightbox.library.index_write import IndexWriter, remove_instance
+from lightbox.library.ingest_rows import (
+    Candidate,
+    Known,
+    Quarantined,
+    Refused,
+    is_quarantined,
+    keep_copy,
+    known_instances,
+    place_of,
+    write_quarantine,
+    write_refusals,
+)
 from lightbox.library.records import ImportReport, InstancesAdded, Refusal
 from lightbox.library.store import Link, ObjectStore, Shelf
 
@@ -31,42 +42,6 @@ if TYPE_CHECKING:
     from lightbox.library.spool import Spool
 
 _CHUNK = 1 << 20
-_LOOKUP = 500
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A validated object on its way in: a file in the spool (``path``, ``sha256``) or a link to a file elsewhere."""
-
-    origin: str
-    source: str
-    header: Header
-    size: int
-    path: Path | None = None
-    sha256: bytes | None = None
-    link: Link | None = None
-    durable: bool = False
-
-
-@dataclass(slots=True)
-class Refused:
-    """Something that may not be indexed. ``path`` is set when its bytes were acknowledged and must be kept."""
-
-    origin: str
-    source: str
-    code: str
-    reason: str
-    path: Path | None = None
-    sha256: bytes | None = None
-    size: int = 0
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the index holds under a SOP Instance UID."""
-
-    sha256: bytes | None
-    link: Link | None
 
 
 class Ingest:
@@ -114,12 +89,12 @@ class Ingest:
                 for uid in outcome.replaced:
                     remove_instance(connection, uid)
                 for candidate in outcome.copies:
-                    _keep_copy(connection, candidate)
+                    keep_copy(connection, candidate)
                 for candidate in outcome.new:
-                    writer.add(candidate.header, _place(candidate), candidate.source)
+                    writer.add(candidate.header, place_of(candidate), candidate.source)
                 writer.finish()
-                _write_quarantine(connection, outcome.quarantine, writer.moment)
-                _write_refusals(connection, outcome.listed, writer.moment)
+                write_quarantine(connection, outcome.quarantine, writer.moment)
+                write_refusals(connection, outcome.listed, writer.moment)
         except (OSError, sqlite3.Error) as error:
             if note is not None:
                 self._spool.unfinished.append(note)
@@ -142,14 +117,14 @@ class Ingest:
         return InstancesAdded(frozenset(writer.study_uids), frozenset(writer.series_uids), len(outcome.new))
 
     def _classify(self, connection: sqlite3.Connection, candidates: Sequence[Candidate], outcome: _Outcome) -> None:
-        known = _known(connection, [candidate.header.code("SOPInstanceUID") for candidate in candidates])
+        known = known_instances(connection, [candidate.header.code("SOPInstanceUID") for candidate in candidates])
         for candidate in candidates:
             if candidate.durable and candidate.path is not None:
                 outcome.durable.add(candidate.path)
             uid = candidate.header.code("SOPInstanceUID")
             there = known.get(uid)
             if there is None:
-                known[uid] = _Known(candidate.sha256, candidate.link)
+                known[uid] = Known(candidate.sha256, candidate.link)
                 outcome.take(candidate)
             elif self._same(candidate, there):
                 outcome.duplicates += 1
@@ -160,10 +135,10 @@ class Ingest:
                     outcome.drop(candidate.path)
             elif there.link is not None and self._hash_link(there.link) is None:
                 # The linked file is gone or was changed: what is imported now takes its place.
-                known[uid] = _Known(candidate.sha256, candidate.link)
+                known[uid] = Known(candidate.sha256, candidate.link)
                 outcome.replaced.append(uid)
                 outcome.take(candidate)
-            elif _is_quarantined(connection, candidate) or not outcome.fresh(candidate):
+            elif is_quarantined(connection, candidate) or not outcome.fresh(candidate):
                 outcome.duplicates += 1
                 outcome.drop(candidate.path)
             else:
@@ -173,7 +148,7 @@ class Ingest:
                 )
                 outcome.listed.append(Refusal(candidate.origin, reason, validate.CONFLICT))
                 outcome.quarantine.append(
-                    _Quarantined(
+                    Quarantined(
                         uid,
                         candidate.origin,
                         candidate.source,
@@ -201,10 +176,10 @@ class Ingest:
                 continue
             outcome.moves.append((item.path, key, Shelf.QUARANTINE))
             outcome.quarantine.append(
-                _Quarantined("", item.origin, item.source, item.code, item.reason, item.size, key, None)
+                Quarantined("", item.origin, item.source, item.code, item.reason, item.size, key, None)
             )
 
-    def _same(self, candidate: Candidate, there: _Known) -> bool:
+    def _same(self, candidate: Candidate, there: Known) -> bool:
         """Whether a candidate has the bytes of the object in the library; linked files are read only here."""
         if candidate.link is not None and there.link is not None and candidate.link == there.link:
             return True
@@ -212,7 +187,7 @@ class Ingest:
         theirs = there.sha256 if there.link is None else self._hash_link(there.link)
         return mine is not None and mine == theirs
 
-    def _has_no_copy(self, there: _Known) -> bool:
+    def _has_no_copy(self, there: Known) -> bool:
         return there.sha256 is None or not self._store.has(there.sha256.hex())
 
     def _hash_link(self, link: Link) -> bytes | None:
@@ -231,7 +206,7 @@ class _Outcome:
         self.copies: list[Candidate] = []
         self.replaced: list[str] = []
         self.moves: list[tuple[Path, str, Shelf]] = []
-        self.quarantine: list[_Quarantined] = []
+        self.quarantine: list[Quarantined] = []
         self.listed: list[Refusal] = []
         self.leftovers: list[Path] = []
         self.durable: set[Path] = set()
@@ -252,18 +227,6 @@ class _Outcome:
         """Whether the batch does not yet hold the same bytes in quarantine."""
         key = candidate.sha256.hex() if candidate.sha256 else None
         return not any(entry.object_key == key and entry.link == candidate.link for entry in self.quarantine)
-
-
-@dataclass(frozen=True, slots=True)
-class _Quarantined:
-    sop_instance_uid: str
-    origin: str
-    source: str
-    code: str
-    reason: str
-    size: int
-    object_key: str | None
-    link: Link | None
 
 
 def examine(source: ByteSource) -> tuple[Header | None, tuple[str, str] | None]:
@@ -301,77 +264,3 @@ def _hash_file(path: Path) -> bytes | None:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return None
-
-
-def _place(candidate: Candidate) -> Place:
-    if candidate.link is not None:
-        return Place(candidate.size, None, None, candidate.link.path, candidate.link.mtime_ns)
-    digest = candidate.sha256
-    return Place(candidate.size, digest.hex() if digest else None, digest)
-
-
-def _keep_copy(connection: sqlite3.Connection, candidate: Candidate) -> None:
-    """Let an instance that was linked, or whose stored object was lost, own the copy that came in."""
-    place = _place(candidate)
-    connection.execute(
-        "UPDATE instance SET object_key = ?, sha256 = ?, linked_path = NULL, linked_mtime_ns = NULL"
-        " WHERE sop_instance_uid = ?",
-        (place.object_key, place.sha256, candidate.header.code("SOPInstanceUID")),
-    )
-
-
-def _known(connection: sqlite3.Connection, uids: Sequence[str]) -> dict[str, _Known]:
-    known: dict[str, _Known] = {}
-    for start in range(0, len(uids), _LOOKUP):
-        part = uids[start : start + _LOOKUP]
-        marks = ",".join("?" * len(part))
-        for uid, digest, path, size, mtime in connection.execute(
-            "SELECT sop_instance_uid, sha256, linked_path, size, linked_mtime_ns FROM instance"
-            f" WHERE sop_instance_uid IN ({marks})",
-            part,
-        ):
-            known[uid] = _Known(digest, Link(path, size, mtime) if path is not None else None)
-    return known
-
-
-def _is_quarantined(connection: sqlite3.Connection, candidate: Candidate) -> bool:
-    if candidate.link is not None:
-        row = connection.execute(
-            "SELECT 1 FROM quarantine WHERE linked_path = ? AND linked_mtime_ns = ?",
-            (candidate.link.path, candidate.link.mtime_ns),
-        ).fetchone()
-    else:
-        key = candidate.sha256.hex() if candidate.sha256 else ""
-        row = connection.execute("SELECT 1 FROM quarantine WHERE object_key = ?", (key,)).fetchone()
-    return row is not None
-
-
-def _write_quarantine(connection: sqlite3.Connection, entries: Sequence[_Quarantined], moment: str) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO quarantine (sop_instance_uid, object_key, linked_path, linked_mtime_ns, size, origin,"
-        " source, code, reason, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                entry.sop_instance_uid,
-                entry.object_key,
-                entry.link.path if entry.link else None,
-                entry.link.mtime_ns if entry.link else None,
-                entry.size,
-                entry.origin,
-                entry.source,
-                entry.code,
-                entry.reason,
-                moment,
-            )
-            for entry in entries
-        ],
-    )
-
-
-def _write_refusals(connection: sqlite3.Connection, refusals: Sequence[Refusal], moment: str) -> None:
-    connection.executemany(
-        "INSERT INTO refusal (path, code, reason, refused_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (path) DO UPDATE SET code = excluded.code, reason = excluded.reason,"
-        " refused_at = excluded.refused_at",
-        [(item.path, item.code, item.reason, moment) for item in refusals],
-    )
