@@ -19,13 +19,14 @@ install_packages $(missing_libraries) $(missing_tools)
 make_environment installers/requirements-dev.lock
 
 export QT_QPA_PLATFORM=offscreen VTK_DEFAULT_OPENGL_WINDOW=vtkEGLRenderWindow PYTHONUNBUFFERED=1
-export PATH="$PWD/.venv/bin:$PATH:/usr/sbin:/sbin"
+export PATH="$PATH:/usr/sbin:/sbin"
+bin="$PWD/.venv/bin"
 
 step() { say "$1"; shift; "$@"; }
-step "lint" ruff check app tests resources docs
-step "format" ruff format --check app tests resources docs
-step "types" basedpyright
-step "architecture" lint-imports
+step "lint" "$bin/ruff" check app tests resources docs
+step "format" "$bin/ruff" format --check app tests resources docs
+step "types" "$bin/basedpyright"
+step "architecture" "$bin/lint-imports"
 step "lock files" sh -c '! grep -nE "https?://|--index-url|--extra-index-url|--find-links" installers/*.lock'
 
 # Everything runs without any network but loopback; without the right to make a namespace the peers' tests say so.
@@ -33,6 +34,6 @@ say "tests"
 LIGHTBOX_REQUIRE_PEERS="${LIGHTBOX_REQUIRE_PEERS:-${CI:+1}}"
 export LIGHTBOX_REQUIRE_PEERS
 if unshare -rn true 2>/dev/null; then
-  exec unshare -rn sh -c 'ip link set lo up && exec pytest -n 2 --dist loadgroup "$@"' sh "$@"
+  exec unshare -rn sh -c 'ip link set lo up && exec "$0" -n 2 --dist loadgroup "$@"' "$bin/pytest" "$@"
 fi
-exec pytest -n 2 --dist loadgroup "$@"
+exec "$bin/pytest" -n 2 --dist loadgroup "$@"

@@ -28,6 +28,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -41,7 +42,11 @@ import pytest
 from builders import private_network
 
 OWN_TITLE = "LIGHTBOX"
-_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+# The network library brings scripts of the same names as DCMTK's programs: its folder does not count.
+_SCRIPTS = str(Path(sys.executable).parent)
+_PATH = os.pathsep.join(
+    [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if entry != _SCRIPTS] + ["/usr/sbin", "/sbin"]
+)
 _PLUGINS = Path("/usr/share/orthanc/plugins")
 _START_S = 30.0
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -293,7 +293,7 @@ def test_an_archive_that_does_not_answer_says_why(filled: Any, qtbot: Any) -> No
     assert "no answer" in chip.text()
     assert "127.0.0.1:1" in chip.toolTip()
     assert "Main archive" in page.hint.text()
-    assert len(page.model.rows) == 2, "the library still answers"
+    qtbot.waitUntil(lambda: len(page.model.rows) == 2, timeout=WAIT)  # the library still answers
 
 
 def test_a_source_can_be_left_out_and_is_remembered(filled: Any, qtbot: Any) -> None:

@@ -414,14 +414,14 @@ def test_broken_slice_is_named_and_the_others_go_on(room: Room, tmp_path: Path) 
     assert room.widget.feed.notice is None
 
 
-def test_prior_comes_beside_with_its_date(room: Room, tmp_path: Path) -> None:
+def test_prior_comes_beside_by_itself_with_its_date(room: Room, tmp_path: Path) -> None:
     now = reading_room.write(tmp_path / "now", patient="P88", date="20260601")
     reading_room.write(tmp_path / "then", patient="P88", date="20250601", with_seg=False)
     room.station.library.import_paths([tmp_path])
     room.open(now.uid)
     session = room.page.session
     room.qtbot.waitUntil(lambda: session.prior is not None, timeout=WAIT_MS)
-    room.page.set_layout(TWO)
+    room.qtbot.waitUntil(lambda: len(room.page.widgets) == 2, timeout=WAIT_MS)
     room.settle()
     left, right = room.page.widgets
     assert isinstance(left, ViewportWidget) and isinstance(right, ViewportWidget)
@@ -431,6 +431,11 @@ def test_prior_comes_beside_with_its_date(room: Room, tmp_path: Path) -> None:
     assert texts.banner == "PRIOR · 2025-06-01 · 11 months earlier"
     # The segmentation names its own frame of reference: nothing of it may appear on the prior.
     assert not room.tinted(right).any()
+    # A study without a prior fills the room again.
+    alone = reading_room.write(tmp_path / "alone", patient="P89", with_seg=False)
+    room.station.library.import_paths([tmp_path / "alone"])
+    room.open(alone.uid)
+    assert len(room.page.widgets) == 1
 
 
 def test_series_can_be_put_into_a_viewport(room: Room, block: reading_room.Study) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lightbox.viewer.display_sets import first_to_show
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind
 from lightbox.viewer.layout import Layout
 from lightbox.viewer.viewport import Role
+
+if TYPE_CHECKING:
+    from lightbox.library.records import StudyRecord
 
 Assignment = tuple[DisplaySet | None, bool]
 """A display set and whether it belongs to a prior."""
@@ -16,6 +20,17 @@ Assignment = tuple[DisplaySet | None, bool]
 def images(display_sets: Sequence[DisplaySet]) -> list[DisplaySet]:
     """Return what can be shown as an image."""
     return [item for item in display_sets if item.kind is not DisplaySetKind.UNSUPPORTED]
+
+
+def same_person(one: StudyRecord, other: StudyRecord) -> bool:
+    """Whether two studies under one patient ID agree on who that is: by birth date or, without one, by name.
+
+    A number is given twice more often than one thinks; the images of a stranger are never hung as a prior.
+    """
+    if one.patient_birth_date and other.patient_birth_date:
+        return one.patient_birth_date == other.patient_birth_date
+    names = [item.patient_name.split("=")[0].replace("^", " ").casefold().split() for item in (one, other)]
+    return names[0] == names[1]
 
 
 def prior_match(current: DisplaySet, candidates: Sequence[DisplaySet]) -> DisplaySet | None:

@@ -111,6 +111,8 @@ class ViewerSession:
         self._ticket = 0
         self._touched = False
         self._target: Target | None = None
+        self._compares = False
+        """Whether the second viewport was opened for the prior, not by the reader."""
         self._jobs: list[Job[Any]] = []
         self._make_viewports()
 
@@ -162,6 +164,12 @@ class ViewerSession:
         self.mpr.clear()
         self.frames.clear()
         self.scenes.clear()
+        if self._compares:
+            self._compares = False
+            if self.layout is layout.TWO:
+                self.layout = layout.ONE
+                self._make_viewports()
+                self.layout_changed.emit()
         for viewport in self.viewports:
             viewport.show(None, frame_count=0)
 
@@ -440,6 +448,7 @@ class ViewerSession:
                 item
                 for item in others
                 if item.study_instance_uid != study.study_instance_uid
+                and hanging.same_person(item, study)
                 and item.study_date
                 and (item.study_date, item.study_time) < (study.study_date or "99999999", study.study_time)
             ]
@@ -452,9 +461,13 @@ class ViewerSession:
                 return
             self.prior, self.prior_sets = found
             self.studies[self.prior.study_instance_uid] = self.prior
-            if not self._touched and not self.layout.has_mpr and len(self.viewports) > 1:
-                main = self.viewports[0]
-                self._hang(main.display_set, main.frame_index)
+            main = self.viewports[0]
+            if not self._touched and not self.layout.has_mpr and main.display_set is not None:
+                if len(self.viewports) > 1:
+                    self._hang(main.display_set, main.frame_index)
+                elif hanging.prior_match(main.display_set, self.prior_sets) is not None:
+                    self._compares = True
+                    self.set_layout(layout.TWO)
             self.study_changed.emit()
 
         self._run(

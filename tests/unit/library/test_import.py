@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
@@ -7,6 +8,7 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.fileset import FileSet
@@ -143,11 +145,19 @@ def test_pipes_sockets_and_circles_hang_nothing(library: Library, tmp_path: Path
     assert "gone" in found
 
 
-def test_an_unreadable_folder_is_named(library: Library, tmp_path: Path):
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
+def test_an_unreadable_folder_is_named(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o000)
+    scandir = os.scandir
+
+    def as_somebody(path: Any) -> Any:
+        # An administrator may read everything: then the system's refusal to anybody else is put in its place.
+        if Path(path) == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    if os.geteuid() == 0:
+        monkeypatch.setattr(os, "scandir", as_somebody)
     try:
         report = library.import_paths([tmp_path])
     finally:

@@ -16,7 +16,7 @@ from lightbox.viewer import corner_text, window
 from lightbox.viewer.cine import Cine, FrameTiming
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind, FrameRef
 from lightbox.viewer.frame_view import FrameView, reduction_for
-from lightbox.viewer.hanging import hang, prior_match
+from lightbox.viewer.hanging import hang, prior_match, same_person
 from lightbox.viewer.latest import LatestWorker
 from lightbox.viewer.layout import FOUR, MPR, ONE, TWO, by_key
 from lightbox.viewer.palette import PALETTE, assign_colours, is_readable
@@ -231,3 +231,20 @@ def test_colour_is_inverted_when_asked() -> None:
 @pytest.mark.parametrize(("scale", "factor"), [(2.0, 1), (1.0, 1), (0.6, 1), (0.5, 2), (0.3, 2), (0.25, 4), (0.01, 16)])
 def test_reduction_never_loses_detail_that_fits(scale: float, factor: int) -> None:
     assert reduction_for(scale) == factor
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("DOE^JANE", "19620414"), ("ROE^JANE", "19620414"), True),
+        (("DOE^JANE", "19620414"), ("DOE^JANE", "19700101"), False),
+        (("DOE^JANE", ""), ("Doe^Jane", "19620414"), True),
+        (("DOE^JANE", ""), ("SMITH^ANNA", "19620414"), False),
+        (("山田^太郎=やまだ", ""), ("山田^太郎", ""), True),
+    ],
+)
+def test_a_number_given_twice_does_not_make_one_person(
+    one: tuple[str, str], other: tuple[str, str], same: bool
+) -> None:
+    studies = [StudyRecord("1", patient_name=name, patient_birth_date=born) for name, born in (one, other)]
+    assert same_person(*studies) is same
