@@ -425,6 +425,7 @@ def test_prior_comes_beside_by_itself_with_its_date(room: Room, tmp_path: Path) 
     room.settle()
     left, right = room.page.widgets
     assert isinstance(left, ViewportWidget) and isinstance(right, ViewportWidget)
+    assert left.hasFocus(), "the keys of the page go on working"
     assert not left.state.is_prior
     assert right.state.is_prior
     texts = right.corners(right.feed.view, right.state.transform)

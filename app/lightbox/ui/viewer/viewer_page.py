@@ -253,6 +253,8 @@ class ViewerPage(QWidget):
     # -- viewports -------------------------------------------------------------------------------------------------
     def _rebuild_viewports(self) -> None:
         self._stop_cine()
+        # When the focused viewport goes, Qt moves the focus to some button and the keys of the page fall silent.
+        in_hand = any(widget.hasFocus() for widget in self.widgets)
         for widget in self.widgets:
             widget.detach()
             self._grid.removeWidget(widget)
@@ -268,12 +270,15 @@ class ViewerPage(QWidget):
             widget.enlarged.connect(lambda index=index: self.toggle_enlarged(index))
             state.changed.connect(self._on_state)
             self._grid.addWidget(widget, cell.row, cell.column, cell.row_span, cell.column_span)
+            widget.show()  # what is not on screen yet cannot take the focus
             self.widgets.append(widget)
         for line in range(2):
             used = any(cell.row == line for cell in self.session.layout.cells)
             self._grid.setRowStretch(line, 1 if used else 0)
             used = any(cell.column == line for cell in self.session.layout.cells)
             self._grid.setColumnStretch(line, 1 if used else 0)
+        if in_hand:
+            self.widgets[min(self.session.active, len(self.widgets) - 1)].setFocus(Qt.FocusReason.OtherFocusReason)
         self._on_active()
 
     def _widget(self, state: ViewportState, feed: Feed | None) -> ViewportWidget | VolumeView:
