@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QApplication
 
 from builders import library_objects
 from lightbox.ui import icons, theme
+from lightbox.ui.main_window import MainWindow
 from lightbox.ui.viewer.viewer_page import ViewerPage
 from lightbox.viewer import layout as layouts
 from lightbox.workstation import Workstation
@@ -152,6 +153,28 @@ def measure_open(page: ViewerPage, uid: str) -> float:
     return (time.perf_counter() - start) * 1000.0
 
 
+def measure_first_open(station: Workstation, uid: str) -> float:
+    """Start the window as a person does and open the first study, as soon as the window has settled."""
+    window = MainWindow(station)
+    ready: list[bool] = []
+    window.warmed_up.connect(lambda: ready.append(True))
+    window.resize(1600, 1000)
+    window.show()
+    window.start()
+    wait(lambda: bool(ready))
+    page = window.viewer_page()
+    start = time.perf_counter()
+    window.open_study(uid)
+    widget = page.widgets[0]
+    while widget.feed.view is None or not widget.feed.is_current:
+        QApplication.processEvents()
+    widget.repaint()
+    taken = (time.perf_counter() - start) * 1000.0
+    window.close()
+    QApplication.processEvents()
+    return taken
+
+
 def main() -> int:
     """Measure and print."""
     app = QApplication.instance() or QApplication([])
@@ -165,17 +188,18 @@ def main() -> int:
         add_segmentation(folder / "in", sources)
         station = Workstation(folder / "home")
         station.library.import_paths([folder / "in"])
+        first = measure_first_open(station, uid)
         page = ViewerPage(station)
         page.resize(1600, 1000)
         page.show()
         QApplication.processEvents()
-        first = measure_open(page, uid)
+        wait(lambda: True)
         times = []
         for _ in range(5):
             page.close_study()
             wait(lambda: True)
             times.append(measure_open(page, uid))
-        rows.append(("open -> first image painted, first time in the process", first, LIMIT_OPEN_MS))
+        rows.append(("open -> first image painted, first study after start", first, LIMIT_OPEN_MS))
         rows.append(("open -> first image painted, median of 5", float(np.median(times)), LIMIT_OPEN_MS))
         session = page.session
         display_set = session.display_sets[0]

@@ -38,6 +38,8 @@ class MainWindow(QMainWindow):
     """Everything on screen for one `Workstation`."""
 
     library_opened = Signal()
+    warmed_up = Signal()
+    """What the first image needs is imported, and the reading room is made."""
 
     def __init__(self, workstation: Workstation, *, on_open: str | None = None) -> None:
         super().__init__()
@@ -183,7 +185,11 @@ class MainWindow(QMainWindow):
 
             cv2()
 
-        self.bridge.run(self.browse_jobs, "warm up", work, lambda _nothing: self.viewer_page())
+        def done(_nothing: None) -> None:
+            self.viewer_page()
+            self.warmed_up.emit()
+
+        self.bridge.run(self.browse_jobs, "warm up", work, done)
         self.measure_library()
 
     def measure_library(self) -> None:
