@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lightbox.viewer.display_sets import first_to_show
@@ -31,6 +31,20 @@ def same_person(one: StudyRecord, other: StudyRecord) -> bool:
         return one.patient_birth_date == other.patient_birth_date
     names = [item.patient_name.split("=")[0].replace("^", " ").casefold().split() for item in (one, other)]
     return names[0] == names[1]
+
+
+def latest_prior(study: StudyRecord, others: Iterable[StudyRecord]) -> StudyRecord | None:
+    """Return the study to compare with: the latest earlier one of the same person, of a common modality if there is."""
+    earlier = [
+        item
+        for item in others
+        if item.study_instance_uid != study.study_instance_uid
+        and same_person(item, study)
+        and item.study_date
+        and (item.study_date, item.study_time) < (study.study_date or "99999999", study.study_time)
+    ]
+    alike = [item for item in earlier if set(item.modalities_in_study) & set(study.modalities_in_study)]
+    return max(alike or earlier, key=lambda item: (item.study_date, item.study_time), default=None)
 
 
 def prior_match(current: DisplaySet, candidates: Sequence[DisplaySet]) -> DisplaySet | None:

@@ -444,16 +444,7 @@ class ViewerSession:
 
         def look(_: Job[Any]) -> tuple[StudyRecord, list[DisplaySet]] | None:
             others = self.services.library.studies_of_patient(study.patient_id, study.issuer_of_patient_id)
-            earlier = [
-                item
-                for item in others
-                if item.study_instance_uid != study.study_instance_uid
-                and hanging.same_person(item, study)
-                and item.study_date
-                and (item.study_date, item.study_time) < (study.study_date or "99999999", study.study_time)
-            ]
-            alike = [item for item in earlier if set(item.modalities_in_study) & set(study.modalities_in_study)]
-            best = max(alike or earlier, key=lambda item: (item.study_date, item.study_time), default=None)
+            best = hanging.latest_prior(study, others)
             return (best, self.services.display_sets(best.study_instance_uid)) if best is not None else None
 
         def arrived(found: tuple[StudyRecord, list[DisplaySet]] | None) -> None:

@@ -16,7 +16,7 @@ from lightbox.viewer import corner_text, window
 from lightbox.viewer.cine import Cine, FrameTiming
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind, FrameRef
 from lightbox.viewer.frame_view import FrameView, reduction_for
-from lightbox.viewer.hanging import hang, prior_match, same_person
+from lightbox.viewer.hanging import hang, latest_prior, prior_match, same_person
 from lightbox.viewer.latest import LatestWorker
 from lightbox.viewer.layout import FOUR, MPR, ONE, TWO, by_key
 from lightbox.viewer.palette import PALETTE, assign_colours, is_readable
@@ -248,3 +248,16 @@ def test_a_number_given_twice_does_not_make_one_person(
 ) -> None:
     studies = [StudyRecord("1", patient_name=name, patient_birth_date=born) for name, born in (one, other)]
     assert same_person(*studies) is same
+
+
+def test_latest_prior_is_earlier_of_the_same_person_and_modality() -> None:
+    def made(uid: str, date: str, *modalities: str, name: str = "DOE^JANE") -> StudyRecord:
+        return StudyRecord(uid, patient_name=name, study_date=date, modalities_in_study=modalities)
+
+    now = made("1", "20260312", "CT", "SEG")
+    old, older = made("2", "20250101", "CT"), made("3", "20240101", "CT")
+    radiograph, later = made("4", "20260101", "CR"), made("5", "20260401", "CT")
+    stranger = made("6", "20260301", "CT", name="ROE^MAX")
+    assert latest_prior(now, [now, older, old, radiograph, later, stranger]) is old
+    assert latest_prior(now, [radiograph, later]) is radiograph
+    assert latest_prior(now, [now, later, stranger]) is None
