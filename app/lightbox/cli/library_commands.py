@@ -47,8 +47,10 @@ def import_(context: Context, paths: tuple[Path, ...], link: bool, as_json: bool
 def list_(context: Context, study: str | None, text: str, as_json: bool) -> None:
     """List the studies of the library, or the series of one STUDY (its Study Instance UID)."""
     library = context.workstation.library
+    warnings: list[str] = []
     if study:
-        context.workstation.study(study)
+        found = context.workstation.study(study)
+        warnings += [f"{study}: {found.warning}"] if found.warning else []
         shapes = [series_shape(entry) for entry in library.series_of(study)]
         columns = {
             "SeriesNumber": "No.",
@@ -63,6 +65,7 @@ def list_(context: Context, study: str | None, text: str, as_json: bool) -> None
         while True:
             page = library.page_studies(query, after=after, limit=_PAGE)
             shapes += [study_shape(entry) for entry in page.rows]
+            warnings += [f"{entry.study_instance_uid}: {entry.warning}" for entry in page.rows if entry.warning]
             after = page.next
             if after is None:
                 break
@@ -76,6 +79,8 @@ def list_(context: Context, study: str | None, text: str, as_json: bool) -> None
             "NumberOfStudyRelatedInstances": "Images",
             "StudyInstanceUID": "Study Instance UID",
         }
+    for warning in warnings:
+        say(f"warning: {warning}")
     if as_json:
         print_json(shapes)
     elif shapes:
