@@ -11,6 +11,7 @@ from lightbox.core import paths
 from lightbox.core.errors import NotFoundError
 from lightbox.core.jobs import JobRunner
 from lightbox.core.settings import Settings
+from lightbox.dicom import imports
 from lightbox.network.peers import PeerBook
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Workstation:
         self.home = paths.home(home)
         self.settings = Settings(self.home)
         self.peers = PeerBook(self.settings)
-        self.jobs = JobRunner()
+        self.jobs = JobRunner(prepare=imports.ready)
         self._lock = threading.RLock()
         self._scp: StorageScp | None = None
 

@@ -168,12 +168,15 @@ class JobRunner:
         Number of threads.
     name : str
         Prefix of the thread names.
+    prepare : callable, optional
+        Called by each thread before its first job.
     """
 
     submitted = Signal(object)
     """Emitted with every `Job` that was submitted."""
 
-    def __init__(self, workers: int = 4, name: str = "jobs") -> None:
+    def __init__(self, workers: int = 4, name: str = "jobs", prepare: Callable[[], None] | None = None) -> None:
+        self._prepare = prepare
         self._queue: queue.PriorityQueue[tuple[int, int, Job[Any] | None]] = queue.PriorityQueue()
         self._counter = itertools.count()
         self._active: set[Job[Any]] = set()
@@ -197,10 +200,14 @@ class JobRunner:
         return job
 
     def _loop(self) -> None:
+        prepared = self._prepare is None
         while True:
             _, _, job = self._queue.get()
             if job is None:
                 return
+            if not prepared and self._prepare is not None:
+                self._prepare()
+                prepared = True
             job.run()
             with self._lock:
                 self._active.discard(job)

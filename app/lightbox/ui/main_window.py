@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QStacked
 
 from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import Job, JobRunner
+from lightbox.dicom import imports
 from lightbox.library.records import StudyRecord
 from lightbox.network.peers import Peer
 from lightbox.ui import actions, icons, window_place, words
@@ -49,8 +50,8 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.bridge = Bridge(self)
         self.browse_jobs = JobRunner(workers=2, name="browse")
-        self.network_jobs = JobRunner(workers=4, name="ask")
-        self.work_jobs = JobRunner(workers=1, name="work")
+        self.network_jobs = JobRunner(workers=4, name="ask", prepare=imports.ready)
+        self.work_jobs = JobRunner(workers=1, name="work", prepare=imports.ready)
         self.center = TransferCenter(workstation, self.bridge)
         self._open_first = on_open
         self._close_asked = False
@@ -176,6 +177,7 @@ class MainWindow(QMainWindow):
         """Import behind the screen what the first image will need."""
 
         def work(job: Job[None]) -> None:
+            imports.ready()
             import lightbox.findings.reader
             import lightbox.imaging.image_object
             import lightbox.imaging.picture
@@ -218,6 +220,7 @@ class MainWindow(QMainWindow):
     def viewer_page(self) -> Any:
         """Return the reading room, made on first use."""
         if self._viewer is None:
+            imports.ready()
             from lightbox.ui.viewer.viewer_page import ViewerPage
 
             self._viewer = ViewerPage(self.workstation)
@@ -243,6 +246,7 @@ class MainWindow(QMainWindow):
     def export_page(self) -> Any:
         """Return the export wizard, made on first use."""
         if self._export_page is None:
+            imports.ready()
             from lightbox.ui.export.export_page import ExportPage
 
             page = ExportPage(self.workstation, self.bridge, self.work_jobs)

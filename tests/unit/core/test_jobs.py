@@ -94,3 +94,14 @@ def test_rate_and_remaining() -> None:
     assert progress.rate == 10
     assert progress.remaining_s == 5
     assert Progress().remaining_s is None
+
+
+def test_each_thread_is_prepared_before_its_first_job() -> None:
+    told: list[str] = []
+    runner = JobRunner(workers=1, prepare=lambda: told.append("prepared"))
+    try:
+        for name in ("first", "second"):
+            runner.submit(name, lambda job, name=name: told.append(name)).wait(5)
+    finally:
+        runner.close()
+    assert told == ["prepared", "first", "second"]

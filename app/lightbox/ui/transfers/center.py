@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from lightbox.core.errors import Cancelled
 from lightbox.core.jobs import Job, JobRunner, Progress
+from lightbox.dicom import imports
 from lightbox.library.records import ImportReport
 from lightbox.network.peers import Peer
 from lightbox.ui import words
@@ -38,7 +39,7 @@ class TransferCenter(QObject):
         super().__init__()
         self._workstation = workstation
         self._bridge = bridge
-        self._runner = JobRunner(workers=3, name="transfers")
+        self._runner = JobRunner(workers=3, name="transfers", prepare=imports.ready)
         self.transfers: list[Transfer] = []
         self._receiving: Transfer | None = None
         self._receive_started = 0.0
