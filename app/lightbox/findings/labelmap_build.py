@@ -227,7 +227,7 @@ def _finish(
         build.problem(
             Severity.INFO,
             "seg.irregular",
-            "The planes of the segmentation are not evenly spaced",
+            "The planes of the segmentation are not evenly spaced, or far apart for their thickness",
             "No volumes are calculated from it",
         )
     by_source: dict[tuple[str, int], set[tuple[int, int]]] = defaultdict(set)

@@ -12,6 +12,8 @@ from lightbox.findings.stack import Stack
 
 # Planes nearer to each other than this (mm) along the normal are one plane written with rounding.
 _SAME_PLANE = 1e-3
+# Planes whose gaps are nearly twice their thickness or more may have lost the empty planes between them.
+_SPARSE = 1.9
 
 
 def sort_into_stacks(
@@ -82,7 +84,11 @@ def _separate(positions: list[tuple[float, ...]], normal: NDArray[np.float64]) -
 
 
 def _spacing(distances: NDArray[np.float64], frame: FrameInfo) -> tuple[float, bool]:
-    """Return the spacing between planes (mm) and whether all gaps are multiples of it."""
+    """Return the spacing between planes (mm) and whether all gaps are multiples of it.
+
+    Empty planes need not be stored. Where only the gaps tell the spacing and they are much larger than the planes are
+    thick, nobody knows how many planes are missing: a mask then reaches no further than its thickness.
+    """
     said = frame.between if frame.between and frame.between > 0 else None
     gaps = np.diff(distances)
     if not gaps.size:
@@ -95,5 +101,12 @@ def _spacing(distances: NDArray[np.float64], frame: FrameInfo) -> tuple[float, b
         multiples = gaps / candidate
         if multiples.min() > 0.98 and np.abs(multiples - np.rint(multiples)).max() < 0.02:
             steps = int(np.rint(multiples).sum())
-            return float(distances[-1] - distances[0]) / steps, True
-    return smallest, False
+            spacing = float(distances[-1] - distances[0]) / steps
+            if candidate != said and _sparse(spacing, frame):
+                break
+            return spacing, True
+    return (frame.thickness or smallest) if _sparse(smallest, frame) else smallest, False
+
+
+def _sparse(gap: float, frame: FrameInfo) -> bool:
+    return bool(frame.thickness and 0 < frame.thickness * _SPARSE <= gap)

@@ -344,3 +344,18 @@ def test_no_segments_no_geometry_and_unknown_segment_numbers_are_said():
     assert [p.code for p in nowhere.problems] == ["seg.geometry"]
     wrong = read_seg(reread(seg(SegPlan([Frame(5, blobs(1)[0], (0.0, 0.0, 0.0))]))))
     assert [p.code for p in wrong.problems] == ["seg.segment"]
+
+
+@pytest.mark.parametrize("positions", [(10.0, 20.0), (10.0, 20.0, 33.0)])
+def test_planes_far_apart_reach_no_further_than_they_are_thick(positions):
+    masks = np.ones((len(positions), ROWS, COLUMNS), dtype=bool)
+    found = labelmap(SegPlan([Frame(1, m, (0.0, 0.0, z)) for m, z in zip(masks, positions)], thickness=1.0))
+    covered = [z for z in range(40) if found.sample(plane(float(z)))[0].any()]
+    assert covered == list(positions)
+    assert found.segments[1].volume_ml is None
+
+
+def test_gaps_between_thick_planes_belong_to_the_planes():
+    found = labelmap(SegPlan(one_segment(np.ones((3, ROWS, COLUMNS), dtype=bool), 6.0), thickness=5.0))
+    assert found.stacks[0].spacing == pytest.approx(6.0)
+    assert found.segments[1].volume_ml == pytest.approx(3 * ROWS * COLUMNS * 6.0 / 1000)
