@@ -8,6 +8,7 @@ Lightbox cannot show, which is listed with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from lightbox.core.errors import Problem, Severity
@@ -105,8 +106,9 @@ def _of_series(
     parts.sort(key=lambda entry: (_is_localizer(entry[0].frames), *_first_number(entry[0].frames)))
     sets: list[DisplaySet] = []
     for part, inherited in parts:
-        uid = f"{series.series_instance_uid}/{len(sets) + 1}"
-        sets.append(_display_set(uid, study, series, part, (*inherited, *_problems_of(found, part)), found.timings))
+        sets.append(
+            _display_set(len(sets) + 1, study, series, part, (*inherited, *_problems_of(found, part)), found.timings)
+        )
     sets.extend(_unsupported(study, series, others, len(sets)))
     return sets
 
@@ -167,7 +169,7 @@ def _resolve(
 
 
 def _display_set(
-    uid: str,
+    number: int,
     study: StudyRecord,
     series: SeriesRecord,
     part: Part,
@@ -181,7 +183,7 @@ def _display_set(
     planes = [frame.plane for frame in frames if frame.plane is not None]
     in_time = bool(frames[0].unit) and not arranged.by_position
     return DisplaySet(
-        uid=uid,
+        uid=f"{series.series_instance_uid}/{number}/{_fingerprint(frames)}",
         study_instance_uid=study.study_instance_uid,
         series_instance_uid=series.series_instance_uid,
         title=_title(series, part.labels),
@@ -208,6 +210,16 @@ def _display_set(
         rate_fps=timing.rate_fps,
         sop_class_uid=first.sop_class_uid,
     )
+
+
+def _fingerprint(frames: Group) -> str:
+    """Return a short text that other frames, or another order of them, would not have.
+
+    Pictures, overlays and volumes are kept by the uid of a display set and the number of the frame: when a series has
+    grown, number 17 is another slice.
+    """
+    named = "\n".join(f"{frame.record.sop_instance_uid} {frame.frame_index}" for frame in frames)
+    return blake2s(named.encode(), digest_size=6).hexdigest()
 
 
 def _kind(arranged: Arrangement, in_time: bool, timing: Timing, modality: str) -> DisplaySetKind:

@@ -54,7 +54,8 @@ class DisplaySet:
     Attributes
     ----------
     uid : str
-        Series Instance UID and a number: unique within the session.
+        Series Instance UID, a number and a fingerprint of the frames: unique within the session, and another one when
+        the series has grown.
     title : str
         Series number, description and, after a split, what sets this part apart.
     kind : DisplaySetKind

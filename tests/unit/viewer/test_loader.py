@@ -317,3 +317,21 @@ class TestVolumeCache:
         frames = volume_frames(shown, stack.open_object)
         assert [frame.plane for frame in frames] == list(shown.planes)
         assert [frame.key for frame in frames] == [frame.sop_instance_uid for frame in shown.frames]
+
+
+def test_a_late_answer_is_not_taken_for_a_slice_of_the_series_that_has_grown(jobs):
+    stack = numbered(9)
+    part = only(Stack(stack.datasets[4:], stack.files))
+    whole = only(stack)
+    assert only(stack).uid == whole.uid != part.uid
+    gate = Gate(stack)
+    loader = FrameLoader(gate, jobs)
+    late: list[int] = []
+    loader.frame_ready.connect(lambda _uid, number: late.append(number))
+    loader.request(part, 0, prefetch=False)
+    loader.forget(part.uid)  # the study is closed and opened again while the first frame is still being read
+    gate.open.set()
+    until(lambda: late == [0])
+    loader.request(whole, 0, prefetch=False)
+    until(lambda: loader.get(whole.uid, 0) is not None)
+    assert (loader.get(whole.uid, 0).decoded.values == 0).all()
