@@ -149,7 +149,7 @@ class StackFeed(Feed):
             return
         shape = self.view.shape
         found = self.session.scenes.scene(
-            self.session.result_sets, display_set, self.state.frame_index, shape.rows, shape.columns
+            self.session.result_sets, display_set, self.state.frame_index, shape.rows, shape.columns, self._channel
         )
         self.scene = found if found is not None else EMPTY
 

@@ -51,7 +51,7 @@ def locate(
     """
     candidates = _shown(display_sets, shown)
     for graphic in finding.graphics:
-        if graphic.image is not None:
+        if graphic.image is not None and np.asarray(graphic.points).shape[-1] == 2:
             frame = (graphic.image.frame_numbers or (1,))[0] - 1
             for item in candidates:
                 index = item.index_of(graphic.image.sop_instance_uid, frame)

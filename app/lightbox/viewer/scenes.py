@@ -55,7 +55,13 @@ class SceneStore:
         self._kept.clear()
 
     def scene(
-        self, result_sets: Sequence[ResultSet], display_set: DisplaySet, index: int, rows: int, columns: int
+        self,
+        result_sets: Sequence[ResultSet],
+        display_set: DisplaySet,
+        index: int,
+        rows: int,
+        columns: int,
+        channel: str = "",
     ) -> OverlayScene | None:
         """Return the scene of a frame, or None while it is being made (`ready` tells when it is there).
 
@@ -63,6 +69,8 @@ class SceneStore:
         ----------
         rows, columns : int
             Size of the frame.
+        channel : str
+            Who asks: a newer request of one viewport makes its older one pointless, not that of another viewport.
         """
         if not result_sets:
             return EMPTY
@@ -77,7 +85,7 @@ class SceneStore:
         def done(scene: OverlayScene | None, error: Exception | None) -> None:
             self._post(lambda: self._keep(generation, key, EMPTY if scene is None else scene, error))
 
-        self._worker.ask(("scene", display_set.uid), lambda: make(result_sets, display_set, index, rows, columns), done)
+        self._worker.ask(("scene", channel), lambda: make(result_sets, display_set, index, rows, columns), done)
         return None
 
     def _keep(self, generation: int, key: Key, scene: OverlayScene, error: Exception | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,9 @@ from lightbox.findings.reader import read_results
 from lightbox.library.records import StudyQuery
 from lightbox.viewer import overlays, scenes
 from lightbox.viewer.display_sets_model import DisplaySet, DisplaySetKind, FrameRef
+from lightbox.viewer.latest import LatestWorker
 from lightbox.viewer.overlays import OverlayStyle
+from lightbox.viewer.results import locate
 from lightbox.workstation import Workstation
 
 ALGORITHM = Producer("algorithm", "Finder", "1.0")
@@ -180,6 +183,49 @@ def test_projection_shows_no_cut_through_a_mask(block: tuple[reading_room.Study,
     foreign = replace(frame, sop_instance_uid="9.9.9")
     scout = replace(shown, frames=(foreign,), is_localizer=True)
     assert scenes.make(results, scout, 0, reading_room.ROWS, reading_room.COLUMNS).empty
+
+
+def test_two_viewports_on_one_series_both_get_their_overlays(block: tuple[reading_room.Study, Path]) -> None:
+    study, folder = block
+    frames = tuple(FrameRef(s.SOPInstanceUID, 0, plane_of(study, k)) for k, s in enumerate(study.slices))
+    shown = DisplaySet("1/1", "1", "1", "CT", "CT", DisplaySetKind.STACK, frames)
+    results, begun, go = seg_of(folder), threading.Event(), threading.Event()
+    worker = LatestWorker("test")
+    try:
+        store = scenes.SceneStore(worker, lambda call: call())
+        ready: list[int] = []
+        store.ready.connect(lambda _uid, index: ready.append(index))
+        worker.ask("busy", lambda: (begun.set(), go.wait(20)), lambda *_: None)
+        assert begun.wait(20)
+        for channel, index in (("left", 0), ("right", 1), ("right", 3)):
+            assert store.scene(results, shown, index, reading_room.ROWS, reading_room.COLUMNS, channel) is None
+        go.set()
+        assert worker.wait_idle(20)
+        assert ready == [0, 3]
+    finally:
+        worker.close()
+
+
+def test_a_graphic_in_space_is_found_there_although_it_names_an_image(
+    block: tuple[reading_room.Study, Path],
+) -> None:
+    study, _ = block
+    reference = ImageReference(study.slices[2].SOPInstanceUID)
+    centre = plane_of(study, 2).to_patient(3, 4)
+    graphic = Graphic(
+        GraphicType.POINT, np.array([centre]), reference, str(study.slices[0].FrameOfReferenceUID), "point"
+    )
+    finding = Finding("f", "Nodule", FindingType.REGION, ALGORITHM, "9.9", graphics=(graphic,))
+    frames = tuple(FrameRef(s.SOPInstanceUID, 0, plane_of(study, k)) for k, s in enumerate(study.slices))
+    shown = DisplaySet(
+        "1/1", "1", "1", "CT", "CT", DisplaySetKind.VOLUME, frames,
+        frame_of_reference_uid=str(study.slices[0].FrameOfReferenceUID), spacing_mm=reading_room.STEP,
+    )  # fmt: skip
+    target = locate(finding, ResultSet("9.9", "9.8", "9.7", "SR", "Report", ALGORITHM, findings=[finding]), [shown])
+    assert target is not None
+    assert target.frame_index == 2
+    assert target.point == pytest.approx(tuple(centre))
+    assert target.image_point == pytest.approx((3.5, 4.5))
 
 
 @pytest.mark.data
