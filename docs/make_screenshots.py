@@ -52,6 +52,7 @@ def main() -> int:
     from lightbox.ui.app import application
     from lightbox.ui.main_window import MainWindow
     from lightbox.ui.studies.search import SourceState
+    from lightbox.viewer import layout
     from lightbox.viewer.results import ResultsState
     from lightbox.workstation import Workstation
 
@@ -99,6 +100,14 @@ def main() -> int:
             viewer = window.viewer_page()
             wait(lambda: viewer.session.results_state is ResultsState.READY, "the results")
             grab("viewer", 3.0)
+            viewer.set_layout(layout.MPR)
+            wait(lambda: viewer.session.mpr.planes is not None, "the volume")
+            nodule = min((f for f, _ in viewer.session.findings if f.segment), key=lambda found: found.voxels or 0)
+            viewer.session.go_to(nodule.finding_id)
+            grab("mpr", 7.0)
+            viewer.set_layout(layout.TWO)
+            viewer.session.go_to(nodule.finding_id)
+            settle(1.5)
             window.open_palette()
             window.palette_sheet.field.setText("lay")
             grab("palette")

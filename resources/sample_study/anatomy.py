@@ -17,6 +17,8 @@ from .shapes import cavity, noise_volume, superellipse
 from .tree import Segment
 from .wall import paint_muscles, paint_shoulders, paint_table, paint_wall
 
+SOFT_TISSUE = -300.0  # Hounsfield units; the segments of the lungs hold nothing thick above it
+
 
 @dataclass(frozen=True)
 class Person:
@@ -78,8 +80,24 @@ class Chest:
         paint_ribs(self, canvas, inner)
         paint_sternum(self, canvas)
         labels = np.zeros((size, size), dtype=np.uint8)
-        labels[(lung > 0.5) & right] = RIGHT_LUNG
-        labels[(lung > 0.5) & ~right] = LEFT_LUNG
+        air = (lung > 0.5) & ~_solid(canvas.hu, pixel)
+        labels[air & right] = RIGHT_LUNG
+        labels[air & ~right] = LEFT_LUNG
+        _keep_apart(labels)
         paint_nodule(self, canvas, labels)
         paint_table(self, canvas, skin)
         return canvas.hu, labels
+
+
+def _solid(hounsfield: Image, pixel: float) -> NDArray[np.bool_]:
+    """Return soft tissue thicker than about 4 mm: a segmentation fills the fine vessels, not the great ones."""
+    dense = (hounsfield > SOFT_TISSUE).astype(np.uint8)
+    width = max(3, round(4.0 / pixel) | 1)
+    return cv2.morphologyEx(dense, cv2.MORPH_OPEN, np.ones((width, width), np.uint8)).astype(np.bool_)
+
+
+def _keep_apart(labels: NDArray[np.uint8]) -> None:
+    """Clear the pixels where the lungs touch: pleura lies between them."""
+    near = np.ones((3, 3), np.uint8)
+    right, left = ((labels == number).astype(np.uint8) for number in (RIGHT_LUNG, LEFT_LUNG))
+    labels[(cv2.dilate(right, near) > 0) & (cv2.dilate(left, near) > 0)] = 0

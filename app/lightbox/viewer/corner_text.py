@@ -37,7 +37,7 @@ def _joined(*parts: str, by: str = " · ") -> str:
 def patient_lines(study: StudyRecord) -> tuple[str, ...]:
     """Return name, "ID 1234 · 1961-04-12 F", and what was examined when."""
     identity = f"ID {study.patient_id}" if study.patient_id else "no patient ID"
-    born = dates.format_da(study.patient_birth_date) if study.patient_birth_date else ""
+    born = dates.format_da(study.patient_birth_date) if study.patient_birth_date.strip("0 ") else ""
     when = _joined(
         dates.format_da(study.study_date) if study.study_date else "",
         dates.format_tm(study.study_time)[:5] if study.study_time else "",

@@ -31,6 +31,15 @@ class Notice:
 
 
 EMPTY_NOTICE = Notice("Nothing here yet", "Drag a series here, or double-click one in the strip")
+NO_IMAGES_NOTICE = Notice("This study has no images", "What was reported about it is listed under Findings")
+NO_STUDY_NOTICE = Notice("No study is open", "Choose one under Studies (Alt+1) and press Enter")
+
+
+def empty_notice(session: ViewerSession) -> Notice:
+    """Return why a viewport shows nothing, and what to do about it."""
+    if session.study is None:
+        return NO_STUDY_NOTICE
+    return EMPTY_NOTICE if session.display_sets else NO_IMAGES_NOTICE
 
 
 class Feed:
@@ -117,7 +126,7 @@ class StackFeed(Feed):
         self.notice, self.is_current = None, False
         if display_set is None:
             self.view, self.scene = None, EMPTY
-            self.notice = EMPTY_NOTICE
+            self.notice = empty_notice(self.session)
             return
         if display_set.kind is DisplaySetKind.UNSUPPORTED or not display_set.frames:
             self.view, self.scene = None, EMPTY
@@ -237,7 +246,7 @@ def mpr_notice(session: ViewerSession) -> Notice | None:
         return Notice("Building the volume…", f"{mpr.done} of {mpr.total} slices", "wait")
     if mpr.state is VolumeState.FAILED:
         return Notice("No reformatted planes", mpr.reason, "warn")
-    return EMPTY_NOTICE
+    return empty_notice(session)
 
 
 def feed_for(session: ViewerSession, state: ViewportState) -> Feed | None:

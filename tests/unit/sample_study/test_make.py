@@ -91,6 +91,26 @@ def test_tissues_have_the_hounsfield_units_of_a_chest(study):
     assert (volume[:, :6, :].mean(axis=(1, 2)) < -950).all()
 
 
+def test_lungs_are_apart_and_hold_no_great_vessels(study):
+    images = load(study, "current/ct/*.dcm")
+    path = Path(study.folder) / "current/ai-segmentation.dcm"
+    (result,) = read_results([("seg", lambda: path.open("rb"))])
+    assert result.labelmap is not None
+    for ds in images:
+        plane = frame_plane(ds, 0)
+        assert plane is not None
+        labels = result.labelmap.sample(plane)[0]
+        for axis in (0, 1):
+            pairs = np.stack([labels, np.roll(labels, 1, axis)])
+            assert not ((pairs.min(axis=0) == 1) & (pairs.max(axis=0) == 2)).any()
+        dense = (ds.pixel_array.astype(int) - 1024 > -300) & np.isin(labels, (1, 2))
+        # Fine vessels stay; three by three voxels (9 mm) of soft tissue would be a great one.
+        inner = dense.copy()
+        for axis in (0, 1):
+            inner = inner & np.roll(inner, 1, axis) & np.roll(inner, -1, axis)
+        assert inner.sum() <= 2
+
+
 def test_results_mark_the_nodule(study):
     names = ("current/ai-segmentation.dcm", "current/ai-report.dcm")
     seg, report = read_results([(n, lambda n=n: (Path(study.folder) / n).open("rb")) for n in names])

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSlider, QToolBu
 from lightbox.core.errors import Severity
 from lightbox.dicom import dates
 from lightbox.ui import icons, theme, widgets
+from lightbox.ui.viewer import report_text
 from lightbox.viewer.overlays import value_text
 from lightbox.viewer.palette import finding_group
 from lightbox.viewer.results import ResultsState
@@ -31,6 +32,16 @@ def groups_of(result: ResultSet) -> list[list[Finding]]:
     for finding in result.findings:
         groups.setdefault(finding_group(finding), []).append(finding)
     return list(groups.values())
+
+
+NOT_DRAWN = {"PR": "presentation states", "RTSTRUCT": "RT structure sets", "RTPLAN": "RT plans", "REG": "registrations"}
+"""Modalities of objects that say something about images and that are not drawn on them yet."""
+
+
+def not_drawn(modalities: Sequence[str]) -> str:
+    """Return what the study holds that is not drawn on its images, in words; empty when there is nothing."""
+    held = [name for modality, name in NOT_DRAWN.items() if modality in modalities]
+    return f"Not drawn on the images: {', '.join(held)} of this study" if held else ""
 
 
 def _split_label(label: str) -> tuple[str, str]:
@@ -115,14 +126,18 @@ class FindingCard(QWidget):
         self._title = group_title(findings)
         lines = group_lines(findings)
         self._value = lines[0][1] if len(lines) == 1 and not lines[0][0] else ""
+        self._text: report_text.ReportText | None = None
+        if report_text.is_text(self._value):
+            self._text = report_text.ReportText(report_text.body_of(self._value, self._title), self)
+            self._value, lines = "", []
         self._rows = [] if self._value else lines[:MOST_LINES]
         self._more = 0 if self._value else max(0, len(lines) - MOST_LINES)
         certainty = f"certainty {first.certainty:.2f}" if first.certainty is not None else ""
         tracking = first.tracking_id if first.tracking_id and not _is_noise(first.tracking_id) else ""
-        self._notes = " · ".join(part for part in (first.site, tracking, certainty) if part)
+        self._notes = " · ".join(part for part in (first.site, tracking, certainty) if part and part != self._title)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFixedHeight(self._height())
+        self.setFixedHeight(self._height(WIDTH - 34))
         name = f"{self._title} {self._value}".strip()
         self.setAccessibleName(name)
         tip = [name, self._notes, *(f"{label} {value}" for label, value in lines if label)]
@@ -132,9 +147,14 @@ class FindingCard(QWidget):
         self.eye.setVisible(can_draw)
         self.eye.toggled.connect(lambda on: self.switched.emit(self.ids, on))
 
-    def _height(self) -> int:
+    def _height(self, width: int) -> int:
         rows = len(self._rows) + bool(self._more) + bool(self._notes)
-        return 36 + rows * 18 + (6 if rows else 0)
+        text = self._text.height_at(width - self._left - 12) if self._text is not None else 0
+        return 36 + rows * 18 + text + (6 if rows or text else 0)
+
+    @property
+    def _left(self) -> int:
+        return 30 if self._can_draw else 12
 
     def set_selected(self, selected: bool) -> None:
         """Draw the frame of the selected finding."""
@@ -152,6 +172,10 @@ class FindingCard(QWidget):
     def resizeEvent(self, event) -> None:  # noqa: ANN001
         """Keep the eye at the right."""
         self.eye.move(self.width() - 32, 5)
+        if self._text is not None:
+            top = 34 + (18 if self._notes else 0)
+            self._text.setGeometry(self._left, top, self.width() - self._left - 12, self.height() - top - 4)
+            self.setFixedHeight(self._height(self.width()))
         super().resizeEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -169,7 +193,7 @@ class FindingCard(QWidget):
             painter.setOpacity(0.35 if self._dimmed else 1.0)
             painter.drawRoundedRect(QRect(12, 13, 10, 10), 2, 2)
             painter.setOpacity(1.0)
-        left = 30 if self._can_draw else 12
+        left = self._left
         painter.setFont(theme.font(13, tabular=True))
         metrics = QFontMetrics(painter.font())
         value_width = metrics.horizontalAdvance(self._value)
@@ -236,6 +260,11 @@ def _is_noise(tracking_id: str) -> bool:
     return " " not in tracking_id and any(sign.isdigit() for sign in tracking_id) and len(tracking_id) >= 10
 
 
+def made_by_algorithm(result: ResultSet) -> bool:
+    """Whether an algorithm made a result. The device that a dose report names is the scanner, not an algorithm."""
+    return result.producer.kind == "algorithm" and "radiation dose" not in result.title.lower()
+
+
 class ResultCard(QFrame):
     """Who made a result: algorithm, version, manufacturer, when; and what is wrong with it, in words."""
 
@@ -250,7 +279,7 @@ class ResultCard(QFrame):
         column.setContentsMargins(12, 8, 8, 10)
         column.setSpacing(3)
         producer = result.producer
-        by_algorithm = producer.kind == "algorithm"
+        by_algorithm = made_by_algorithm(result)
         badge = widgets.Badge("AI" if by_algorithm else result.modality or "SR", "algorithm" if by_algorithm else "")
         if by_algorithm:
             badge.setToolTip("Made by an algorithm")
@@ -274,7 +303,7 @@ class ResultCard(QFrame):
         column.addWidget(line)
         for problem in result.problems:
             role = "critical" if problem.severity is Severity.ERROR else "warn"
-            words = widgets.label(problem.sentence(), role, wrap=True)
+            words = widgets.label(report_text.breakable(problem.sentence()), role, wrap=True)
             words.setFont(theme.font(12))
             column.addWidget(words)
         if not result.findings and not result.problems:
@@ -347,6 +376,9 @@ class FindingsPanel(QFrame):
         if words:
             role = "critical" if state is ResultsState.FAILED else "secondary"
             self._column.addWidget(widgets.label(words, role, wrap=True))
+        withheld = not_drawn(session.study.modalities_in_study) if session.study is not None else ""
+        if withheld:
+            self._column.addWidget(widgets.label(withheld, "warn", wrap=True))
         drawable = False
         for number, result in enumerate(session.result_sets):
             if number:

@@ -26,7 +26,7 @@ class SeriesTile(QWidget):
         super().__init__()
         self.display_set = display_set
         self.prior = prior
-        self.has_results = False
+        self.has_results = self.by_algorithm = False
         self.shown = False
         self._picture: QPixmap | None = None
         self._press: QPoint | None = None
@@ -45,10 +45,10 @@ class SeriesTile(QWidget):
         self._picture = pixmap
         self.update()
 
-    def set_marks(self, *, has_results: bool, shown: bool) -> None:
-        """Mark that AI results lie on it, and that a viewport shows it."""
-        if (has_results, shown) != (self.has_results, self.shown):
-            self.has_results, self.shown = has_results, shown
+    def set_marks(self, *, has_results: bool, shown: bool, by_algorithm: bool = True) -> None:
+        """Mark that results lie on it, whether some are an algorithm's, and that a viewport shows it."""
+        if (has_results, by_algorithm, shown) != (self.has_results, self.by_algorithm, self.shown):
+            self.has_results, self.by_algorithm, self.shown = has_results, by_algorithm, shown
             self.update()
 
     def sizeHint(self) -> QSize:
@@ -86,10 +86,10 @@ class SeriesTile(QWidget):
         if self.has_results:
             mark = QRect(box.right() - 28, box.top() + 6, 22, 16)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.token("algorithm-tint")))
+            painter.setBrush(QColor(theme.token("algorithm-tint" if self.by_algorithm else "raised")))
             painter.drawRoundedRect(mark, 4, 4)
-            painter.setPen(theme.color("algorithm"))
-            painter.drawText(mark, int(Qt.AlignmentFlag.AlignCenter), "AI")
+            painter.setPen(theme.color("algorithm" if self.by_algorithm else "text"))
+            painter.drawText(mark, int(Qt.AlignmentFlag.AlignCenter), "AI" if self.by_algorithm else "SR")
         metrics = QFontMetrics(painter.font())
         painter.setPen(theme.color("prior" if self.prior else "text"))
         width = self.width() - 4
@@ -193,10 +193,12 @@ class SeriesStrip(QFrame):
         if tile is not None:
             tile.set_picture(pixmap)
 
-    def set_marks(self, with_results: set[str], shown: set[str]) -> None:
-        """Mark the tiles by uid of their display sets."""
+    def set_marks(self, with_results: dict[str, bool], shown: set[str]) -> None:
+        """Mark the tiles by uid of their display sets; `with_results` says whether an algorithm made some result."""
         for uid, tile in self.tiles.items():
-            tile.set_marks(has_results=uid in with_results, shown=uid in shown)
+            tile.set_marks(
+                has_results=uid in with_results, shown=uid in shown, by_algorithm=with_results.get(uid, False)
+            )
 
 
 def _count(display_set: DisplaySet) -> str:

@@ -80,8 +80,8 @@ class TextPainter:
         painter = QPainter(pixmap)
         painter.setFont(self._font)
         baseline = 2 + self._metrics.ascent()
-        painter.setPen(QColor(0, 0, 0, 150))
-        for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1), (1, 1)):
+        painter.setPen(QColor(0, 0, 0, 190))
+        for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
             painter.drawText(QPointF(2 + dx, baseline + dy), text)
         painter.setOpacity(opacity)
         painter.setPen(color)

@@ -15,7 +15,7 @@ from lightbox.core.jobs import Job, Priority
 from lightbox.dicom import dates, person_name
 from lightbox.ui import actions
 from lightbox.ui.bridge import Bridge
-from lightbox.ui.viewer.findings_panel import FindingsPanel
+from lightbox.ui.viewer.findings_panel import FindingsPanel, made_by_algorithm
 from lightbox.ui.viewer.mpr_view import MprView
 from lightbox.ui.viewer.series_strip import SeriesStrip
 from lightbox.ui.viewer.toolbar import Toolbar, windows_for
@@ -228,13 +228,14 @@ class ViewerPage(QWidget):
 
     def _mark_strip(self) -> None:
         session = self.session
-        with_results: set[str] = set()
+        with_results: dict[str, bool] = {}
         for finding, result in session.findings:
             target = None
             if finding.graphics or finding.segment is not None or finding.referenced_images:
                 target = session.target_of(finding, result)
             if target is not None:
-                with_results.add(target.display_set.uid)
+                uid = target.display_set.uid
+                with_results[uid] = with_results.get(uid, False) or made_by_algorithm(result)
         shown = {item.display_set.uid for item in session.viewports if item.display_set is not None}
         self.strip.set_marks(with_results, shown)
 
