@@ -84,7 +84,7 @@ class Ingest:
                 if moves:
                     note = self._spool.write_batch([key for _, key, _ in moves])
                     unsynced = [path for path, _, _ in moves if path not in outcome.durable]
-                    self._store.publish(moves, unsynced=[*unsynced, note, note.parent])
+                    self._store.publish(moves, unsynced=[*unsynced, note], folders=[note.parent])
                 self._journal.append((item.link, item.source) for item in outcome.new if item.link is not None)
                 for uid in outcome.replaced:
                     remove_instance(connection, uid)

@@ -117,7 +117,9 @@ class ObjectStore:
         except FileNotFoundError:
             return 0
 
-    def publish(self, items: Sequence[tuple[Path, str, Shelf]], *, unsynced: Sequence[Path]) -> None:
+    def publish(
+        self, items: Sequence[tuple[Path, str, Shelf]], *, unsynced: Sequence[Path], folders: Sequence[Path] = ()
+    ) -> None:
         """Move complete files into the store, durably: first the files, then their names.
 
         Parameters
@@ -126,19 +128,21 @@ class ObjectStore:
             Files on the file system of the store. An object that is already there is replaced by its equal.
         unsynced : sequence of Path
             Those files, and any other, that are not yet known to be on disk.
+        folders : sequence of Path
+            Folders with entries that are not yet known to be on disk. (Windows cannot open a folder as a file.)
         """
-        durable.sync_all(unsynced, (), anchor=self._root)
-        folders: set[str] = set()
+        durable.sync_all(unsynced, folders, anchor=self._root)
+        changed: set[str] = set()
         for path, key, shelf in items:
             shelf_folder = f"{self._root_name}/{shelf.value}"
             folder = f"{shelf_folder}/{key[:2]}"
             if folder not in self._known_folders:
                 Path(folder).mkdir(mode=0o700, exist_ok=True)
                 self._known_folders.add(folder)
-                folders.add(shelf_folder)
+                changed.add(shelf_folder)
             os.replace(path, f"{folder}/{key}")  # noqa: PTH105 (thousands a second)
-            folders.add(folder)
-        durable.sync_all((), [Path(folder) for folder in folders], anchor=self._root)
+            changed.add(folder)
+        durable.sync_all((), [Path(folder) for folder in changed], anchor=self._root)
 
     def set_aside(self, key: str) -> None:
         """Move an object that must not be indexed from the objects to the quarantine."""
