@@ -61,6 +61,10 @@ class Retrieval:
         self._begun = time.monotonic()
         self._last_told = 0.0
         self._outcomes: list[Outcome] = []
+        self._told: dict[str, int] = {}
+        """How many objects the archive set out to send, by series ("" for the study)."""
+        self._unlisted: set[str] = set()
+        """What came although the archive did not list it."""
         self._reasons: dict[str, str] = {}
         self._notes = list(announced.notes)
         self._method = ""
@@ -139,6 +143,8 @@ class Retrieval:
                 refusals.append(error)
                 outcome = Outcome(error.status)
             self._outcomes.append(outcome)
+            if not target.sop_uids:
+                self._told[target.series_uid] = max(outcome.announced, self._told.get(target.series_uid, 0))
             for uid in outcome.failed_uids:
                 self._reasons[uid] = outcome.reason or "the archive could not send it"
             if outcome.reason:
@@ -223,6 +229,15 @@ class Retrieval:
         except NotFoundError:
             return False
 
+    def _unlisted_by_series(self) -> dict[str, list[str]]:
+        """Return what came unlisted and belongs to a series that was asked for (others may send to us meanwhile)."""
+        found: dict[str, list[str]] = {}
+        for uid in self._unlisted:
+            record = self._library.instance(uid)
+            if record is not None and record.series_instance_uid in self._series:
+                found.setdefault(record.series_instance_uid, []).append(uid)
+        return found
+
     def _instances(self, series_uid: str) -> list[str]:
         if series_uid:
             entry = self._announced.series.get(series_uid)
@@ -238,7 +253,9 @@ class Retrieval:
 
     def _on_received(self, event: Received) -> None:
         uid = event.sop_instance_uid
-        if uid in self._got or (self._series_of and uid not in self._series_of):
+        if self._series_of and uid not in self._series_of:
+            self._unlisted.add(uid)
+        if uid in self._got or uid in self._unlisted:
             return
         self._got.add(uid)
         entry = self._series.get(self._series_of.get(uid, ""))
@@ -274,24 +291,27 @@ class Retrieval:
             refused += self._scp.receiver.refused
         failed: list[tuple[str, str]] = []
         present = {uid for uid in self._got if self._in_library(uid)}
+        unlisted = self._unlisted_by_series()
         for uid in self._got - present:
             reason = refused[-1].reason if refused else "the library did not take it"
             failed.append((uid, f"received, but {reason}"))
         for uids in self._missing().values():
             for uid in uids:
                 failed.append((uid, rejected.get(uid) or self._reasons.get(uid) or "the archive did not send it"))
-        counted = max((outcome.announced for outcome in self._outcomes), default=0)
-        announced = self._total() if self._series else max(counted, len(self._got))
-        if not self._series_of:  # only numbers are known: say how many are missing
-            lost = max(0, announced - len(present)) - len(failed)
-            reason = next((o.reason for o in self._outcomes if o.reason), "the archive did not send it")
-            failed += [("", reason)] * max(0, lost)
+        for uid, entry in self._series.items():  # the list of an archive may be cut short, or missing
+            entry.announced = max(entry.announced or 0, self._told.get(uid, 0)) or entry.announced
+        announced = self._total() if self._series else max(sum(self._told.values()), len(self._got))
+        received = len(present) + sum(map(len, unlisted.values()))
+        # Of some only the number is known: say how many are missing
+        lost = announced - received - len(failed)
+        reason = next((o.reason for o in self._outcomes if o.reason), "the archive did not send it")
+        failed += [("", reason)] * max(0, lost)
         for uid, entry in self._series.items():
-            entry.received = sum(1 for sop in present if self._series_of.get(sop) == uid)
+            entry.received = sum(1 for sop in present if self._series_of.get(sop) == uid) + len(unlisted.get(uid, ()))
         return RetrieveReport(
             self._study_uid,
             announced=announced,
-            received=len(present),
+            received=received,
             failed=failed,
             series=list(self._series.values()),
             method=self._method,

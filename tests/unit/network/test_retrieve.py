@@ -16,8 +16,8 @@ from lightbox.core.jobs import CancelToken, Progress
 from lightbox.core.settings import Settings
 from lightbox.library.library import Library
 from lightbox.library.spool import SpoolFile
+from lightbox.network import announce, contexts, get, handlers, storage_scp, suboperations
 from lightbox.network import archive as archive_module
-from lightbox.network import contexts, get, handlers, storage_scp, suboperations
 from lightbox.network.archive import Archive
 from lightbox.network.errors import AssociationError, DimseError
 from lightbox.network.identity import LocalIdentity
@@ -129,6 +129,46 @@ def test_what_is_missing_is_named(
     assert report.summary().startswith("7 of 8, 1 failed: ")
     assert [(entry.announced, entry.received) for entry in report.series] == [(4, 3), (4, 4)]
     assert len(asked) >= 3  # C-GET, once more by its UID, and by C-MOVE
+
+
+@pytest.mark.parametrize("listed", [0, 2])
+@pytest.mark.parametrize("method", ["c-get", "c-move"])
+@pytest.mark.parametrize("lossy", [False, True])
+def test_what_the_archive_did_not_list_is_counted(
+    archive: Archive,
+    identity: LocalIdentity,
+    library: Library,
+    studies: Studies,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: int,
+    method: str,
+    lossy: bool,
+) -> None:
+    """Archives cut long lists short, or tell no numbers: what they set out to send counts, too."""
+    ask, send = announce.ask, suboperations.send_entry
+
+    def ask_less(*arguments: Any) -> announce.Announced:
+        found = ask(*arguments)
+        for entry in found.series.values():
+            entry.count, entry.instances = None, dict(list(entry.instances.items())[:listed])
+        known = {uid for entry in found.series.values() for uid in entry.instances}
+        victims.extend(uid for uid in all_uids if uid not in known)
+        return found
+
+    def refuse(outgoing: Any, entry: Any, *rest: Any) -> int | None:
+        lost = lossy and entry.description.sop_instance_uid == victims[0]
+        return 0xA700 if lost else send(outgoing, entry, *rest)
+
+    victims: list[str] = []
+    all_uids = [str(ds.SOPInstanceUID) for ds in studies["one"]]
+    monkeypatch.setattr(announce, "ask", ask_less)
+    monkeypatch.setattr(suboperations, "send_entry", refuse)
+    report = retrieve(archive.peer(), identity, library, uid_of(studies, "one"), method=method)
+    assert report.announced == 8
+    assert report.received == (7 if lossy else 8)
+    assert report.complete is not lossy
+    assert len(report.failed) == (1 if lossy else 0)
+    assert sum(entry.announced or 0 for entry in report.series) == 8
 
 
 def test_what_failed_once_is_fetched_again(
