@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,8 @@ def _voi(window: tuple[float, float] | None) -> Voi | None:
     from lightbox.dicom.voi import Voi
 
     center, width = window
+    if not (math.isfinite(center) and math.isfinite(width)):
+        raise UsageError("The window must be two numbers", where=f"{center} {width}")
     if width < 1:
         raise UsageError("The window width must be at least 1 (PS3.3 C.11.2.1.2)", where=str(width))
     return Voi(center=center, width=width)

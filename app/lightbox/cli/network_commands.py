@@ -210,4 +210,5 @@ def retrieve(
     else:
         click.echo(report.summary())
     if not report.complete:
-        raise LightboxError("The retrieve is not complete", where=peer, why=report.summary(), todo="Try it again")
+        why = "; ".join([report.summary(), *report.notes])
+        raise LightboxError("The retrieve is not complete", where=peer, why=why, todo="Try it again")

@@ -11,6 +11,7 @@ from lightbox.cli.main import COMMANDS, run
 from lightbox.cli.network_commands import parse_keys
 from lightbox.cli.shapes import reply_shape
 from lightbox.core.errors import UsageError
+from lightbox.network.reports import RetrieveReport
 
 
 def test_keys_in_any_spelling() -> None:
@@ -44,6 +45,8 @@ def test_reply_shape_has_numbers_and_lists() -> None:
         (["peers", "add", "x", "AE TITLE TOO LONG FOR DICOM", "localhost", "104"], 2),
         (["peers", "add", "x", "AE", "localhost", "104"], 0),
         (["peers", "remove", "nobody"], 1),
+        (["render", "image.dcm", "-o", "image.png", "--window", "nan", "nan"], 2),
+        (["render", "image.dcm", "-o", "image.png", "--window", "40", "inf"], 2),
         (["--help"], 0),
         (["--version"], 0),
     ],
@@ -74,3 +77,16 @@ def test_peers_round_trip(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     capsys.readouterr()
     assert run(["peers", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_an_incomplete_retrieve_says_what_was_noticed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "We cannot listen on port 104"
+    report = RetrieveReport("1.2", announced=1, failed=[("1.2.3", "the archive could not send it")], notes=[note])
+    monkeypatch.setattr("lightbox.network.retrieve.retrieve", lambda *_, **__: report)
+    assert run(["peers", "add", "main", "ORTHANC", "localhost", "4242"]) == 0
+    assert run(["retrieve", "main", "1.2"]) == 1
+    error = capsys.readouterr().err
+    assert "0 of 1, 1 failed: the archive could not send it" in error
+    assert note in error
