@@ -180,6 +180,15 @@ def test_each_slice_is_painted_with_its_own_values_and_mask(room: Room, block: r
         assert (painted[33:36] == 0).all()  # air; further up and down there is text
 
 
+def test_a_study_opened_in_mpr_gets_its_results_too(room: Room, tmp_path: Path) -> None:
+    study = reading_room.write(tmp_path / "block")
+    room.station.library.import_paths([tmp_path / "block"])
+    room.page.set_layout(MPR)
+    room.open(study.uid)
+    assert room.page.session.results_state is ResultsState.READY
+    assert room.page.session.findings
+
+
 def test_key_a_hides_everything_and_says_so(room: Room, block: reading_room.Study) -> None:
     before = room.at_centres()
     room.key(Qt.Key.Key_A)

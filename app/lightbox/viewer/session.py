@@ -227,7 +227,8 @@ class ViewerSession:
 
         self.frames.arrived.connect(go_on)
         if (
-            display_set is None
+            self.layout.has_mpr  # planes are cut from the volume: no stored image will arrive for a viewport
+            or display_set is None
             or not display_set.frames
             or self.frames.is_settled(display_set, self.viewport.frame_index)
         ):
