@@ -15,13 +15,17 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Try to take the lock; return False when another holder lives."""
+        """Try to take the lock; return False when another holder lives or the file was removed meanwhile."""
         if self._descriptor is not None:
             return True
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(descriptor)
+            # Whoever held it before may have removed it: a lock on a file without a name keeps nobody out.
+            named = os.path.samestat(os.fstat(descriptor), self._path.stat())
         except OSError:
+            named = False
+        if not named:
             os.close(descriptor)
             return False
         self._descriptor = descriptor

@@ -6,6 +6,7 @@ import pytest
 
 from builders.library_objects import ct, encode
 from lightbox.core.errors import LightboxError
+from lightbox.library import file_lock
 from lightbox.library.library import Library
 
 
@@ -98,3 +99,22 @@ def test_objects_of_a_batch_that_could_not_be_indexed_come_with_the_next(library
     assert library.ingest_spool().added == 2
     for ds in (first, second):
         library.open_object(ds.SOPInstanceUID).close()
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Between opening and locking, another process may have cleared the folder away as abandoned."""
+    path = tmp_path / "lock"
+    real = file_lock._lock
+
+    def overtaken(descriptor: int) -> None:
+        path.unlink()
+        real(descriptor)
+
+    monkeypatch.setattr(file_lock, "_lock", overtaken)
+    assert not file_lock.FileLock(path).acquire()
+    monkeypatch.setattr(file_lock, "_lock", real)
+    first, second = file_lock.FileLock(path), file_lock.FileLock(path)
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
