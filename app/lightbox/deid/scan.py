@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import CancelToken
 from lightbox.deid import burned_in, charsets, part10
 from lightbox.deid.elements import TEXT_VRS, Element, MalformedError
@@ -181,6 +182,9 @@ class _Scanner:
             return
         except OSError as error:
             self._found.refused.append(Refused(source.label, "unreadable", error.strerror or "it cannot be read"))
+            return
+        except LightboxError as error:
+            self._found.refused.append(Refused(source.label, "unreadable", error.why or error.what))
             return
         assessment = burned_in.assess(parsed)
         refusal = burned_in.refusal(parsed)
