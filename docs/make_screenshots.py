@@ -19,6 +19,8 @@ if sys.platform.startswith("linux"):
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 WAIT_S = 120.0
+LARGEST = 680_000
+"""Bytes of a picture kept in full colour."""
 
 
 def wait(condition: Callable[[], object], what: str) -> None:
@@ -48,6 +50,9 @@ def main() -> int:
     width, height = (int(part) for part in chosen.size.split("x"))
     chosen.out.mkdir(parents=True, exist_ok=True)
 
+    from PySide6.QtCore import Qt
+    from PySide6.QtGui import QImage
+
     from lightbox.demo.sample import PEER_NAME, running_archive
     from lightbox.ui.app import application
     from lightbox.ui.main_window import MainWindow
@@ -74,7 +79,11 @@ def main() -> int:
 
             def grab(name: str, seconds: float = 0.6) -> None:
                 settle(seconds)
-                window.grab().save(str(chosen.out / f"{name}.png"))
+                target = chosen.out / f"{name}.png"
+                window.grab().save(str(target))
+                if target.stat().st_size > LARGEST:  # a volume rendering: 256 colours do
+                    few = QImage.Format.Format_Indexed8
+                    QImage(str(target)).convertToFormat(few, Qt.ImageConversionFlag.DiffuseDither).save(str(target))
 
             page = window.studies
             grab("studies-empty")
