@@ -78,7 +78,8 @@ def run_and_kill(script: str, home: Path, source: Path, commits: int) -> list[st
     child.send_signal(signal.SIGKILL)
     rest, errors = child.communicate(timeout=60)
     assert child.returncode in (-signal.SIGKILL, 0), errors
-    return [line.rstrip() for line in lines] + rest.splitlines()
+    # A line that was cut short by the kill tells nothing.
+    return [line.rstrip("\n") for line in (*lines, *rest.splitlines(keepends=True)) if line.endswith("\n")]
 
 
 def everything(library: Library) -> dict[str, InstanceRecord]:
