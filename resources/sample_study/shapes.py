@@ -50,7 +50,7 @@ def noise_volume(random: np.random.Generator, n: int) -> NDArray[np.float32]:
     """Return smooth noise of zero mean and unit deviation on an (n, n, n) grid."""
     volume = random.normal(0.0, 1.0, (n, n, n)).astype(np.float32)
     volume = (volume + np.roll(volume, 1, axis=0)) / np.float32(1.4142)
-    return volume / volume.std()
+    return volume / np.float32(volume.std())
 
 
 def soft_min(one: Image, two: Image, radius: float) -> Image:

@@ -260,7 +260,7 @@ class _Array:
         self._lock = threading.Lock()
         self._filled = np.zeros(shape[0], dtype=bool)
 
-    def put(self, k: int, values: NDArray[np.generic]) -> None:
+    def put(self, k: int, values: NDArray[Any]) -> None:
         """Store slice `k`."""
         if values.shape != self.voxels.shape[1:]:
             raise VolumeError(
