@@ -185,8 +185,11 @@ def test_a_study_opened_in_mpr_gets_its_results_too(room: Room, tmp_path: Path) 
     room.station.library.import_paths([tmp_path / "block"])
     room.page.set_layout(MPR)
     room.open(study.uid)
-    assert room.page.session.results_state is ResultsState.READY
-    assert room.page.session.findings
+    session = room.page.session
+    assert session.results_state is ResultsState.READY
+    assert session.findings
+    room.qtbot.waitUntil(lambda: session.mpr.planes is not None, timeout=WAIT_MS)
+    room.settle()
 
 
 def test_key_a_hides_everything_and_says_so(room: Room, block: reading_room.Study) -> None:
