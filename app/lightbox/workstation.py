@@ -115,7 +115,7 @@ class Workstation:
             for item in self.library.instances_of(entry.series_instance_uid)
             if kind(item.sop_class_uid) in (Kind.SEG, Kind.SR)
         ]
-        return read_results(found)
+        return read_results(found, known=lambda uid: self.library.instance(uid) is not None)
 
     def close(self) -> None:
         """Stop background work and close the library."""
