@@ -28,13 +28,15 @@ def paint_corners(
     half = width / 2 - 2 * MARGIN
     lines = 3 if width >= NARROW and height >= 220 else 1
     top = MARGIN
-    if corners.banner:
-        box = QRectF(MARGIN, MARGIN, half, LINE)
-        text.draw_in(painter, box, corners.banner, theme.color("prior"), Qt.AlignmentFlag.AlignLeft)
+    # A warning is never cut: on a narrow viewport it takes a line more.
+    banner = [corners.banner] if text.width(corners.banner) <= half else corners.banner.rsplit(" · ", 1)
+    for line in filter(None, banner):
+        text.draw_in(painter, QRectF(MARGIN, top, half, LINE), line, theme.color("prior"), Qt.AlignmentFlag.AlignLeft)
         top += LINE
+    above = len(banner) if corners.banner else 0
     right = [text.width(line) for line in corners.top_right[: max(lines, 2)]]
     for number, line in enumerate(corners.top_left[:lines]):
-        row = number + bool(corners.banner)
+        row = number + above
         # Below the letter in the middle a line may go on to where the right corner begins.
         taken = right[row] if row < len(right) else 0.0
         room = half if row == 0 else max(half, width - 3 * MARGIN - min(taken, half))
