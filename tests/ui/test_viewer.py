@@ -515,7 +515,11 @@ def _scoords(ds: pydicom.Dataset) -> Iterator[tuple[str, list[tuple[float, float
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("folder", "sources"),
-    [("overlays-seg/highdicom", "dicomdir/pydicom-fileset/77654033"), ("overlays-seg/ct-3slice-liver", "")],
+    [
+        ("overlays-seg/highdicom", "dicomdir/pydicom-fileset/77654033"),
+        ("overlays-seg/ct-3slice-liver", ""),
+        ("overlays-seg/dcmqi", ""),
+    ],
 )
 def test_real_segmentations_are_painted_where_their_frames_say(
     room: Room, data: Path, folder: str, sources: str
