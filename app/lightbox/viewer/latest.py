@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections import OrderedDict
@@ -9,6 +10,8 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+EXIT_SECONDS = 30.0
 
 Work = Callable[[], Any]
 Done = Callable[[Any, Exception | None], None]
@@ -29,6 +32,7 @@ class LatestWorker:
         self._condition = threading.Condition()
         self._waiting: OrderedDict[Hashable, tuple[Work, Done]] = OrderedDict()
         self._closed = False
+        self._last: Callable[[], None] | None = None
         self._busy = False
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
@@ -55,7 +59,7 @@ class LatestWorker:
                 while not self._waiting and not self._closed:
                     self._condition.wait()
                 if self._closed:
-                    return
+                    break
                 _, (work, done) = self._waiting.popitem(last=False)
                 self._busy = True
             result, failure = None, None
@@ -68,16 +72,30 @@ class LatestWorker:
                 done(result, failure)
             except Exception:
                 logger.exception("an answer could not be delivered")
+        if self._last is not None:
+            self._last()
 
     def wait_idle(self, timeout: float) -> bool:
         """Block until nothing waits or runs; False when `timeout` seconds passed before."""
         with self._condition:
             return self._condition.wait_for(lambda: not self._waiting and not self._busy, timeout)
 
-    def close(self, timeout: float = 2.0) -> None:
-        """Forget what waits and stop the thread."""
+    def close(self, timeout: float = 2.0, last: Callable[[], None] | None = None) -> None:
+        """Forget what waits and stop the thread, for which at most `timeout` seconds are waited.
+
+        Parameters
+        ----------
+        last : callable, optional
+            Done by the thread before it ends, however long its present work takes: what belongs to the thread (a
+            render window) must be given back there and nowhere else.
+        """
         with self._condition:
+            if not self._closed:
+                self._last = last
             self._closed = True
             self._waiting.clear()
             self._condition.notify_all()
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            # The interpreter must not be taken apart under a thread that is in the middle of native code.
+            atexit.register(self._thread.join, EXIT_SECONDS)

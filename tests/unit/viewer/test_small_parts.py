@@ -261,3 +261,26 @@ def test_latest_prior_is_earlier_of_the_same_person_and_modality() -> None:
     assert latest_prior(now, [now, older, old, radiograph, later, stranger]) is old
     assert latest_prior(now, [radiograph, later]) is radiograph
     assert latest_prior(now, [now, later, stranger]) is None
+
+
+def test_a_busy_worker_gives_back_what_is_its_own_on_its_own_thread() -> None:
+    worker = LatestWorker("test")
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+    threads: list[str] = []
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(10)
+        threads.append(threading.current_thread().name)
+
+    def last() -> None:
+        threads.append(threading.current_thread().name)
+        ended.set()
+
+    worker.ask("picture", work, lambda _result, _error: None)
+    assert begun.wait(5)
+    worker.close(0.01, last=last)
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(5)
+    assert threads == ["test", "test"]

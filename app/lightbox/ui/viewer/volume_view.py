@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lightbox.viewer.viewport import ViewportState
 
 DEGREES_PER_PIXEL = 0.5
+CLOSE_SECONDS = 5.0
 REST_MS = 180
 """After a drag rests this long the picture is made again in full size."""
 
@@ -64,6 +65,8 @@ class VolumeView(QWidget):
         self._image: QImage | None = None
         self._worker: LatestWorker | None = None
         self._box: list[VolumeRenderer] = []
+        self._finishing: list[list[VolumeRenderer]] = []
+        """Renderers of former volumes; emptied on their thread."""
         self._volume: Volume | None = None
         self._number = 0
         self._last: QPointF | None = None
@@ -86,21 +89,27 @@ class VolumeView(QWidget):
         self._rest.stop()
         self._number += 1
         worker, self._worker = self._worker, None
+        boxes = [*self._finishing, self._box]
+        self._box, self._finishing = [], []
+
+        def close() -> None:
+            for box in boxes:
+                for renderer in box:
+                    renderer.close()
+
         if worker is not None:
-            worker.forget("picture")
-            self._finish(worker)
-            worker.wait_idle(5.0)
-            worker.close()
+            worker.close(CLOSE_SECONDS, last=close)
 
     def _finish(self, worker: LatestWorker) -> None:
         """Close the renderer on the thread it was made on."""
         box, self._box = self._box, []
+        self._finishing.append(box)
 
         def close() -> None:
             for renderer in box:
                 renderer.close()
 
-        worker.ask(("close", id(box)), close, lambda _result, _error: None)
+        worker.ask(("close", id(box)), close, lambda _result, _error: box.clear())
 
     def set_active(self, active: bool) -> None:
         """Draw the frame of the active viewport."""
