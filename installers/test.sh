@@ -34,6 +34,6 @@ say "tests"
 LIGHTBOX_REQUIRE_PEERS="${LIGHTBOX_REQUIRE_PEERS:-${CI:+1}}"
 export LIGHTBOX_REQUIRE_PEERS
 if unshare -rn true 2>/dev/null; then
-  exec unshare -rn sh -c 'ip link set lo up && exec "$0" -n 2 --dist loadgroup "$@"' "$bin/pytest" "$@"
+  exec unshare -rn sh -c 'ip link set lo up && exec "$0" -n 2 --dist loadgroup --max-worker-restart=0 "$@"' "$bin/pytest" "$@"
 fi
-exec "$bin/pytest" -n 2 --dist loadgroup "$@"
+exec "$bin/pytest" -n 2 --dist loadgroup --max-worker-restart=0 "$@"

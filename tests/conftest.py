@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -35,3 +36,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("LIGHTBOX_HOME", str(folder))
     return folder
+
+
+GARBAGE = 200_000
+"""Allocations after which garbage is collected between two tests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect garbage between tests only, on the main thread: a worker thread must not destroy objects of Qt."""
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Collect after every test that had a window, and when much has come together."""
+    if "qapp" in getattr(item, "fixturenames", ()) or gc.get_count()[0] > GARBAGE:
+        gc.collect()

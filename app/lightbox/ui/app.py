@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from lightbox.core import resources
 from lightbox.core.errors import LightboxError
 from lightbox.ui import theme, words
+from lightbox.ui.garbage import Collector
 from lightbox.ui.main_window import MainWindow
 from lightbox.workstation import Workstation
 
@@ -35,6 +36,7 @@ def application() -> QApplication:
     app.setApplicationName("Lightbox")
     app.setDesktopFileName("lightbox")
     app.setWindowIcon(QIcon(str(resources.path("icons/lightbox.svg"))))
+    Collector(app)
     theme.apply(app)
     return app
 
