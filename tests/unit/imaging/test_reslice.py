@@ -128,7 +128,8 @@ def test_every_value_is_that_of_its_place(handed: Volume, name: str):
     for point in (handed.centre, as_point(handed.to_patient(2, 9, 7.3))):
         plane = standard_plane(handed, name, point)
         values, inside = reslice(handed, plane)
-        np.testing.assert_allclose(values[inside], trilinear(handed, plane)[inside], atol=0.52)
+        # half a unit from rounding to whole numbers, the rest from weights in single precision
+        np.testing.assert_allclose(values[inside], trilinear(handed, plane)[inside], atol=0.6)
         assert not values[~inside].any()
         for row, column in rng.integers(0, (plane.rows, plane.columns), size=(60, 2)):
             assert inside[row, column] == handed.contains(plane.to_patient(column, row))
