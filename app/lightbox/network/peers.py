@@ -2,19 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import ipaddress
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from lightbox.core.errors import LightboxError, NotFoundError, UsageError
 from lightbox.core.settings import Settings
+from lightbox.network.identity import LocalIdentity, TlsSettings
 
 _KEY = "network.peers"
+WEB_AUTHENTICATIONS = ("none", "basic", "bearer")
+COMMITMENTS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The DICOMweb side of a peer (PS3.18).
+
+    Parameters
+    ----------
+    url : str
+        Base of the service, for example ``https://pacs.example.org/dicom-web``.
+    authentication : str
+        ``"none"``, ``"basic"`` or ``"bearer"``; mutual TLS comes from ``tls``. The secret is kept by `secrets`.
+    user : str
+        User name for ``"basic"``.
+    tls : TlsSettings, optional
+        For ``https``; None uses the settings of the peer, or the certificate authorities of the system.
+    """
+
+    url: str
+    authentication: str = "none"
+    user: str = ""
+    tls: TlsSettings | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.url.startswith(("http://", "https://")):
+            raise UsageError("The DICOMweb address is not valid", where=self.url, todo="It begins with https://")
+        if self.authentication not in WEB_AUTHENTICATIONS:
+            raise UsageError(
+                "There is no such authentication",
+                where=self.authentication,
+                todo=f"Use {', '.join(WEB_AUTHENTICATIONS)}",
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A DICOM Application Entity.
+    """A DICOM Application Entity, with how we talk to it.
 
-    ``move_destination`` is the AE title under which the peer knows us (empty: our own AE title).
+    Parameters
+    ----------
+    name, ae_title, host, port : str, str, str, int
+        Our name for it, and where it is.
+    move_destination : str
+        The AE title under which the peer knows us as destination of C-MOVE (empty: the title we call with).
+    own_ae : str
+        The AE title we call with (empty: that of the workstation).
+    own_port : int
+        The port at which this peer reaches our storage SCP (0: that of the workstation).
+    tls : TlsSettings, optional
+        Present: every association with this peer is encrypted; never a fall-back to plaintext.
+    plaintext_reason : str
+        Why this peer may be talked to without TLS; needed unless it is on this computer.
+    web : WebSettings, optional
+        Its DICOMweb service.
+    associations : int
+        How many associations at once a send or a retrieve may use.
+    bandwidth_limit : int
+        Bytes a second that sending may use, 0 without limit.
+    commitment : str
+        Whether what was sent is confirmed by storage commitment: ``"auto"`` where the peer offers it, ``"always"``, or
+        ``"never"`` (then by a query).
     """
 
     name: str
@@ -22,6 +82,14 @@ class Peer:
     host: str
     port: int
     move_destination: str = ""
+    own_ae: str = ""
+    own_port: int = 0
+    tls: TlsSettings | None = None
+    plaintext_reason: str = ""
+    web: WebSettings | None = None
+    associations: int = 2
+    bandwidth_limit: int = 0
+    commitment: str = "auto"
 
     def __post_init__(self) -> None:
         """Check the values (PS3.5 6.2: AE is at most 16 characters, no backslash, no control characters)."""
@@ -37,6 +105,47 @@ class Peer:
             raise UsageError("A peer needs a host name or address")
         if not 1 <= self.port <= 65535:
             raise UsageError("The port is not valid", where=str(self.port), todo="Use a number from 1 to 65535")
+        if self.commitment not in COMMITMENTS:
+            raise UsageError(
+                "There is no such commitment setting", where=self.commitment, todo="Use auto, always, never"
+            )
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether plaintext is used towards another computer without a stated reason."""
+        return self.tls is None and not self.plaintext_reason.strip() and not is_loopback(self.host)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values, without what is at its default."""
+        values = asdict(self)
+        defaults = {field.name: field.default for field in fields(self)}
+        return {key: value for key, value in values.items() if value != defaults[key]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Peer:
+        """Return the peer of `as_json`; keys of other versions are ignored."""
+        known = {key: value for key, value in values.items() if key in {field.name for field in fields(cls)}}
+        if known.get("tls"):
+            known["tls"] = TlsSettings.from_json(known["tls"])
+        if known.get("web"):
+            web = {key: value for key, value in known["web"].items() if key in {f.name for f in fields(WebSettings)}}
+            if web.get("tls"):
+                web["tls"] = TlsSettings.from_json(web["tls"])
+            known["web"] = WebSettings(**web)
+        return cls(**known)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` names this computer itself."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.casefold() == "localhost"
+
+
+def own_identity(peer: Peer, identity: LocalIdentity) -> LocalIdentity:
+    """Return the identity under which we talk to `peer`."""
+    return replace(identity, ae_title=peer.own_ae or identity.ae_title, port=peer.own_port or identity.port)
 
 
 class PeerBook:
@@ -47,7 +156,7 @@ class PeerBook:
 
     def all(self) -> list[Peer]:
         """Return all peers in the order they were added."""
-        return [Peer(**entry) for entry in self._settings.get(_KEY, [])]
+        return [Peer.from_json(entry) for entry in self._settings.get(_KEY, [])]
 
     def get(self, name: str) -> Peer:
         """Return the peer called `name` (case does not matter)."""
@@ -66,9 +175,9 @@ class PeerBook:
                 "There is already a peer of this name", where=peer.name, todo="Remove it first or choose another name"
             )
         entries = [peer if entry in same else entry for entry in entries] if same else [*entries, peer]
-        self._settings.set(_KEY, [asdict(entry) for entry in entries])
+        self._settings.set(_KEY, [entry.as_json() for entry in entries])
 
     def remove(self, name: str) -> None:
         """Remove the peer called `name`."""
         gone = self.get(name)
-        self._settings.set(_KEY, [asdict(entry) for entry in self.all() if entry != gone])
+        self._settings.set(_KEY, [entry.as_json() for entry in self.all() if entry != gone])
