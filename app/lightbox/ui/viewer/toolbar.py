@@ -139,7 +139,7 @@ class Toolbar(QFrame):
         self.ai.setText("AI shown" if shown else "AI hidden")
         self.ai.setToolTip("Hide all AI results and measurements  (A)" if shown else "Show them again  (A)")
         self.ai.setVisible(bool(session.result_sets))
-        self.layouts.setText(f"Layout: {session.layout.name}  ▾")
+        self.layouts.setText(f"{session.layout.name}  ▾")
         slab = session.mpr.planes.slab if session.mpr.planes is not None else Slab()
         self.slab.setText(f"{slab.name or 'Thin planes'}  ▾")
         self.volume.setText(f"3-D: {self.volume_preset}  ▾")
