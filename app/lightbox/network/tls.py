@@ -1,0 +1,353 @@
+"""TLS for DICOM (PS3.15 B.12 and B.13): contexts, handshakes as client and as server, and what was negotiated.
+
+The floor is TLS 1.2, 1.3 is preferred, and there is never a fall-back to plaintext. Failures carry the words of
+`tls_words`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import socket
+import ssl
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lightbox.network import tls_server_words, tls_words
+from lightbox.network.certificates import WARN_DAYS, Certificate, CertificateError
+from lightbox.network.errors import AssociationError
+from lightbox.network.identity import TlsSettings
+from lightbox.network.peers import Peer
+
+_BCP195 = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+)
+"""What RFC 9325 4.2 recommends for TLS 1.2; DHE and CBC are advised against there."""
+
+_BCP195_MODIFIED = (
+    *_BCP195,
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-CCM",
+    "ECDHE-ECDSA-AES128-CCM",
+    "ECDHE-ECDSA-AES256-CCM8",
+    "ECDHE-ECDSA-AES128-CCM8",
+)
+"""What PS3.15 B.13 allows for TLS 1.2, as far as OpenSSL has it (Camellia in GCM it has not)."""
+
+SUITES = {"bcp195": _BCP195, "bcp195-modified": _BCP195_MODIFIED}
+"""Suites of TLS 1.2 by profile, in OpenSSL's names. Those of TLS 1.3 are the same in both profiles."""
+
+# At least 112 bits of security: RSA and DHE from 2048 bits, ECDHE from 224, no SHA-1 in signatures
+_SECURITY_LEVEL = "@SECLEVEL=2"
+_HANDSHAKE_RECORD = 0x16
+_LINGER_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What a TLS connection negotiated, and who is at its other end.
+
+    Parameters
+    ----------
+    version, suite : str
+        For example ``"TLSv1.3"`` and ``"TLS_AES_256_GCM_SHA384"``.
+    subject, issuer, not_after, fingerprint : str
+        Of the certificate of the other side; empty where it showed none. ``not_after`` is a date (ISO 8601),
+        ``fingerprint`` the SHA-256 in hexadecimal.
+    days_left : int, optional
+        Whole days until that certificate ends; None without a certificate.
+    client_certificate_asked : bool, optional
+        Whether the server asked for a certificate; None where that is not known.
+    """
+
+    version: str = ""
+    suite: str = ""
+    subject: str = ""
+    issuer: str = ""
+    not_after: str = ""
+    days_left: int | None = None
+    fingerprint: str = ""
+    client_certificate_asked: bool | None = None
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether the certificate of the other side ends within `WARN_DAYS` days."""
+        return self.days_left is not None and self.days_left < WARN_DAYS
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def client_context(settings: TlsSettings) -> ssl.SSLContext:
+    """Return the context for calling a peer; shared by all connections with the same settings and files.
+
+    Raises
+    ------
+    AssociationError
+        One of our files is missing, unreadable or does not fit (step ``"TLS"``, code ``"tls.settings"``).
+    """
+    return _context(settings, False, _stamps(settings))
+
+
+def server_context(settings: TlsSettings) -> ssl.SSLContext:
+    """Return the context for our own TLS port.
+
+    Raises
+    ------
+    AssociationError
+        As `client_context`; also when there is no certificate of our own, or nobody whose certificates to trust.
+    """
+    if not settings.certificate_file:
+        raise tls_words.settings_error(
+            "Our TLS port needs a certificate of its own",
+            "",
+            "",
+            "Give a certificate and its private key: identity --tls-cert FILE --tls-key FILE",
+        )
+    if settings.client_certificate == "required" and not settings.ca_file:
+        raise tls_words.settings_error(
+            "Our TLS port asks for client certificates but trusts nobody",
+            "",
+            "",
+            "Give the authorities of the clients (identity --tls-ca FILE), or make the certificate optional",
+        )
+    return _context(settings, True, _stamps(settings))
+
+
+def _stamps(settings: TlsSettings) -> tuple[int, ...]:
+    # Files that were renewed make a new context
+    stamps = []
+    for name in (settings.ca_file, settings.certificate_file, settings.key_file):
+        try:
+            stamps.append(Path(name).stat().st_mtime_ns if name else 0)
+        except OSError:
+            stamps.append(-1)
+    return tuple(stamps)
+
+
+@functools.lru_cache(maxsize=64)
+def _context(settings: TlsSettings, server: bool, _stamps: tuple[int, ...]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if settings.minimum_version == "1.3" else ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(":".join((*SUITES[settings.profile], _SECURITY_LEVEL)))
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    # An authority of a site is often an intermediate one, or the device's own certificate: what is listed is trusted
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    if server:
+        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+        if settings.client_certificate == "required":
+            context.verify_mode = ssl.CERT_REQUIRED
+        else:
+            context.verify_mode = ssl.CERT_OPTIONAL if settings.ca_file else ssl.CERT_NONE
+    else:
+        context.check_hostname = settings.check_host
+        context.verify_mode = ssl.CERT_REQUIRED
+    _load_authorities(context, settings, server)
+    _load_own(context, settings)
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, settings: TlsSettings, server: bool) -> None:
+    if not settings.ca_file:
+        if not server:
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        return
+    _readable(settings.ca_file, "The file of trusted certificate authorities")
+    try:
+        context.load_verify_locations(cafile=settings.ca_file)
+    except ssl.SSLError as error:
+        raise tls_words.settings_error(
+            "The file of trusted certificate authorities holds none",
+            settings.ca_file,
+            "It is not PEM" if error.reason != "NO_CERTIFICATE_OR_CRL_FOUND" else "",
+            "Export the certificates of the authorities in PEM format",
+        ) from error
+
+
+def _load_own(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    if not settings.certificate_file:
+        return
+    _readable(settings.certificate_file, "Our certificate file")
+    key_file = settings.key_file or settings.certificate_file
+    _readable(key_file, "Our private key file")
+    encrypted = False
+
+    def password() -> str:  # only asked for when the key is encrypted; without it OpenSSL asks at the terminal
+        nonlocal encrypted
+        encrypted = True
+        return ""
+
+    try:
+        context.load_cert_chain(settings.certificate_file, key_file, password)
+    except (ssl.SSLError, ValueError) as error:
+        raise tls_words.own_files(settings.certificate_file, key_file, error, encrypted=encrypted) from error
+
+
+def _readable(name: str, what: str) -> None:
+    try:
+        with Path(name).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise tls_words.settings_error(
+            f"{what} cannot be read", name, error.strerror or "", "Correct the path or the permissions of the file"
+        ) from error
+
+
+def connect(sock: socket.socket, peer: Peer, settings: TlsSettings | None = None) -> ssl.SSLSocket:
+    """Make `sock`, connected to `peer`, a TLS connection: handshake, host name, pinned certificate.
+
+    Parameters
+    ----------
+    sock : socket.socket
+        Connected; its time-out limits the whole handshake. It is closed when the handshake fails.
+    peer : Peer
+        Whom we called.
+    settings : TlsSettings, optional
+        Default: those of the peer.
+
+    Raises
+    ------
+    AssociationError
+        Step ``"TLS"``, with words that name the setting to change.
+    """
+    settings = settings or peer.tls or TlsSettings()
+    try:
+        context = client_context(settings)
+        target = sock.getpeername()[:2]
+    except BaseException:
+        sock.close()
+        raise
+    timeout = sock.gettimeout()
+    wrapped = context.wrap_socket(sock, server_hostname=server_name(peer.host), do_handshake_on_connect=False)
+    try:
+        wrapped.do_handshake()
+        check_pin(wrapped, peer, settings)
+    except OSError as error:
+        wrapped.close()
+        raise tls_words.client_failure(error, peer, settings, target, timeout) from error
+    except BaseException:
+        wrapped.close()
+        raise
+    return wrapped
+
+
+def server_name(host: str) -> str:
+    """Return the name or address that the certificate of a server must carry."""
+    return host.strip().strip("[]").rstrip(".")
+
+
+def check_pin(connection: ssl.SSLSocket, peer: Peer, settings: TlsSettings) -> None:
+    """Compare the certificate of the other side with the pinned one, if any."""
+    wanted = settings.pin_sha256.replace(":", "").strip().lower()
+    if not wanted:
+        return
+    found = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
+    if found != wanted:
+        raise tls_words.wrong_pin(peer, wanted, found)
+
+
+def accept(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Make a connection that came to our TLS port a TLS connection. Runs on the connection's own thread.
+
+    Parameters
+    ----------
+    sock : socket.socket
+        As accepted; its time-out limits the wait for the first byte and then the whole handshake. It is closed when
+        the handshake fails.
+    context : ssl.SSLContext
+        Of `server_context`.
+
+    Raises
+    ------
+    AssociationError
+        Step ``"TLS"``; code ``"tls.plaintext"`` when the other side does not speak TLS at all, ``"tls.closed"`` when it
+        went away without a word, else the reason.
+    """
+    caller = _caller(sock)
+    try:
+        # A plaintext A-ASSOCIATE-RQ begins with 01H, TLS with 16H; OpenSSL would call both a wrong version
+        first = sock.recv(8, socket.MSG_PEEK)
+    except OSError as error:
+        sock.close()
+        raise tls_server_words.server_failure(error, caller) from error
+    if not first or first[0] != _HANDSHAKE_RECORD:
+        hang_up(sock)
+        raise tls_server_words.not_tls(first, caller)
+    wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+    try:
+        wrapped.do_handshake()
+    except OSError as error:
+        hang_up(wrapped)
+        raise tls_server_words.server_failure(error, caller) from error
+    except BaseException:
+        wrapped.close()
+        raise
+    return wrapped
+
+
+def _caller(sock: socket.socket) -> str:
+    try:
+        return str(sock.getpeername()[0])
+    except OSError:
+        return "unknown address"
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Close a connection so that the other side still reads what was sent to it, for example an alert."""
+    # Below TLS: an SSLSocket would try to decrypt what is thrown away here
+    with contextlib.suppress(OSError), socket.socket(fileno=sock.detach()) as plain:
+        plain.shutdown(socket.SHUT_WR)
+        plain.settimeout(_LINGER_S)
+        for _ in range(16):
+            if not plain.recv(65536):
+                break
+
+
+def facts(connection: ssl.SSLSocket | ssl.SSLObject, *, asked: bool | None = None) -> TlsFacts:
+    """Return what a connection negotiated; `asked`: whether the server asked for a client certificate."""
+    cipher = connection.cipher()
+    der = connection.getpeercert(binary_form=True)
+    return facts_of(connection.version() or "", cipher[0] if cipher else "", der, asked=asked)
+
+
+def facts_of(version: str, suite: str, der: bytes | None, *, asked: bool | None = None) -> TlsFacts:
+    """Return `TlsFacts` of their parts; `der` is the certificate of the other side."""
+    if not der:
+        return TlsFacts(version, suite, client_certificate_asked=asked)
+    try:
+        certificate = Certificate.of_der(der)
+    except CertificateError:  # trusted, but of a form that is not understood here: its fingerprint is still known
+        return TlsFacts(version, suite, fingerprint=hashlib.sha256(der).hexdigest(), client_certificate_asked=asked)
+    return TlsFacts(
+        version,
+        suite,
+        certificate.subject,
+        certificate.issuer,
+        certificate.not_after_date,
+        certificate.days_left,
+        certificate.fingerprint,
+        asked,
+    )
+
+
+def late_failure(error: OSError | None, peer: Peer) -> AssociationError | None:
+    """Return the words for what ended a TLS connection before the peer's first byte, or None when TLS is not to blame.
+
+    With TLS 1.3 a server judges our certificate only after our side has finished the handshake: its refusal arrives
+    with the first read.
+
+    Parameters
+    ----------
+    error : OSError or None
+        What reading or writing raised; None when the peer closed the connection.
+    peer : Peer
+        Whom we called.
+    """
+    return tls_words.late_failure(error, peer, peer.tls or TlsSettings())
