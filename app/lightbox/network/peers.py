@@ -8,6 +8,7 @@ from typing import Any
 
 from lightbox.core.errors import LightboxError, NotFoundError, UsageError
 from lightbox.core.settings import Settings
+from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity, TlsSettings
 
 _KEY = "network.peers"
@@ -141,6 +142,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.casefold() == "localhost"
+
+
+def check_plaintext(peer: Peer) -> None:
+    """Refuse to talk without TLS to another computer unless it is stated why.
+
+    Raises
+    ------
+    AssociationError
+        The peer has neither TLS nor a stated reason (step ``"settings"``, code ``"peer.plaintext"``).
+    """
+    if peer.needs_reason:
+        raise AssociationError(
+            f"{peer.name} is another computer, and without TLS patients' data would travel readable for everyone",
+            where=f"{peer.host}:{peer.port}",
+            todo=f"Set TLS up for it (peers edit {peer.name} --tls ...), or state why it has none "
+            f'(peers edit {peer.name} --plaintext-reason "...")',
+            step="settings",
+            code="peer.plaintext",
+        )
 
 
 def own_identity(peer: Peer, identity: LocalIdentity) -> LocalIdentity:

@@ -176,6 +176,45 @@ def broken_off(peer: Peer, *, timed_out: bool) -> AssociationError:
     )
 
 
+def odd_reply(peer: Peer, first: bytes) -> AssociationError:
+    """Return the error for an answer to our association request that is no DICOM message.
+
+    Parameters
+    ----------
+    peer : Peer
+        Whom we called, without TLS.
+    first : bytes
+        The first bytes of the answer.
+    """
+    target = f"{peer.host}:{peer.port}"
+    if first[:1] in (b"\x15", b"\x16") and first[1:2] == b"\x03":
+        return AssociationError(
+            f"{peer.ae_title} requires TLS",
+            where=peer.name,
+            why="It answered our plaintext request with a TLS message",
+            todo="Set TLS up for this peer: --tls --ca FILE (and --cert FILE --key FILE where it demands a certificate)",
+            step="association",
+            code="association.needs-tls",
+        )
+    if first.startswith((b"HTTP/", b"<!DO", b"<htm", b"<HTM")):
+        return AssociationError(
+            f"{target} is a web service, not a DICOM one",
+            where=peer.name,
+            why="It answered with HTTP",
+            todo="Enter the DICOM port of the peer; a DICOMweb address is given with --dicomweb",
+            step="association",
+            code="association.http",
+        )
+    return AssociationError(
+        f"{target} is not a DICOM service",
+        where=peer.name,
+        why="Its answer is no DICOM message",
+        todo="Check the port of the peer",
+        step="association",
+        code="association.not-dicom",
+    )
+
+
 def lost(peer: Peer, operation: str) -> AssociationError:
     """Return the error for an association that ended during an operation."""
     return AssociationError(
