@@ -283,6 +283,10 @@ class Library:
                 (png, series_instance_uid),
             )
 
+    def encodings(self) -> list[tuple[str, str, int]]:
+        """Return (SOP Class UID, Transfer Syntax UID, number of instances) of everything here, most first."""
+        return queries.encodings(self._index.connection())
+
     def quarantine(self) -> list[QuarantineEntry]:
         """Return the objects that are kept but not indexed, and why, newest first."""
         return queries.quarantine(self._index.connection())

@@ -237,3 +237,11 @@ def _numbers(text: str, count: int) -> tuple[float, ...] | None:
     except ValueError:
         return None
     return values if len(values) == count and all(math.isfinite(value) for value in values) else None
+
+
+def encodings(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    """Return (SOP Class UID, Transfer Syntax UID, number of instances) of everything that is indexed, most first."""
+    rows = connection.execute(
+        "SELECT sop_class_uid, transfer_syntax_uid, count(*) FROM instance GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    ).fetchall()
+    return [(str(row[0]), str(row[1]), int(row[2])) for row in rows]

@@ -1,0 +1,240 @@
+"""What declared, needed and observed mean together, row by row, in words that name what to change and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lightbox.network.peers import Peer
+from lightbox.network.preflight import services, vocabulary
+from lightbox.network.preflight.declaration import Declaration
+from lightbox.network.preflight.needs import Needs
+from lightbox.network.preflight.observation import Observation, Observed
+from lightbox.network.preflight.pairs import SCU, Pair
+
+OK = "ok"
+TRANSCODE = "transcode"
+LOSSY_ONLY = "lossy only"
+BLOCKED = "blocked"
+DECLARED_BUT_REFUSED = "declared but refused"
+ACCEPTED_BUT_UNDECLARED = "accepted but undeclared"
+UNTESTED = "untested"
+ROLE_REFUSED = "role refused"
+
+VERDICTS = (
+    BLOCKED,
+    LOSSY_ONLY,
+    DECLARED_BUT_REFUSED,
+    ROLE_REFUSED,
+    UNTESTED,
+    TRANSCODE,
+    ACCEPTED_BUT_UNDECLARED,
+    OK,
+)
+"""Worst first."""
+
+FAILING = frozenset({BLOCKED, LOSSY_ONLY, DECLARED_BUT_REFUSED, ROLE_REFUSED})
+"""Verdicts that make a pre-flight fail."""
+
+TARGETS = (
+    vocabulary.EXPLICIT_LE,
+    vocabulary.IMPLICIT_LE,
+    "1.2.840.10008.1.2.4.80",
+    "1.2.840.10008.1.2.4.90",
+    "1.2.840.10008.1.2.5",
+    vocabulary.DEFLATED_LE,
+)
+"""Transfer syntaxes that we can convert to without loss, in order of preference."""
+
+_UNDECODABLE = frozenset({"video", "other"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One pair with its verdict."""
+
+    pair: Pair
+    declared: bool
+    needed: bool
+    observed: Observed
+    verdict: str
+    reason: str = ""
+    count: int = 0
+    advice: str = ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether this row makes the pre-flight fail."""
+        return self.verdict in FAILING and (self.needed or self.declared)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "sop_class": self.pair.sop_class,
+            "transfer_syntax": self.pair.transfer_syntax,
+            "role": self.pair.role,
+            "declared": self.declared,
+            "needed": self.needed,
+            "observed": self.observed.state,
+            "verdict": self.verdict,
+            "sop_class_name": vocabulary.class_name(self.pair.sop_class),
+            "transfer_syntax_name": vocabulary.full(self.pair.transfer_syntax),
+            "needed_for": self.reason,
+            "instances": self.count,
+            "observed_why": self.observed.why,
+            "advice": self.advice,
+        }
+
+
+def convertible(source: str, target: str) -> bool:
+    """Whether an object in `source` can be rewritten in `target` without loss of what it holds."""
+    return source != target and vocabulary.family(source) not in _UNDECODABLE and target in TARGETS
+
+
+class Judge:
+    """Gives each pair its verdict.
+
+    Parameters
+    ----------
+    peer : Peer
+        Named in the advice.
+    own_title : str
+        Our AE title towards the peer.
+    declaration : Declaration or None
+        None: nothing is declared.
+    needs : Needs
+        What we need of the peer.
+    observation : Observation
+        What the probe saw.
+    """
+
+    def __init__(
+        self, peer: Peer, own_title: str, declaration: Declaration | None, needs: Needs, observation: Observation
+    ) -> None:
+        self._peer = peer
+        self._own_title = own_title
+        self._declaration = declaration
+        self._declared = frozenset(declaration.pairs) if declaration is not None else frozenset()
+        self._needs = needs
+        self._seen = observation
+
+    def rows(self, pairs: Iterable[Pair]) -> list[Row]:
+        """Return the rows of `pairs`, worst first."""
+        rows = [self.row(pair) for pair in dict.fromkeys(pairs)]
+        return sorted(rows, key=_order)
+
+    def row(self, pair: Pair) -> Row:
+        """Return one pair with its verdict."""
+        declared, needed = pair in self._declared, pair in self._needs.reasons
+        seen = self._seen.of(pair)
+        verdict, advice = self._judge(pair, declared, needed, seen)
+        reason, count = self._needs.reasons.get(pair, ""), self._needs.counts.get(pair, 0)
+        return Row(pair, declared, needed, seen, verdict, reason, count, advice)
+
+    def _judge(self, pair: Pair, declared: bool, needed: bool, seen: Observed) -> tuple[str, str]:
+        if seen.state == "untested":
+            return UNTESTED, seen.why or "It was not probed"
+        if seen.state == "accepted":
+            if declared or (needed and self._declaration is None):
+                return OK, ""
+            return ACCEPTED_BUT_UNDECLARED, self._undeclared(needed)
+        if seen.role_refused:
+            return ROLE_REFUSED, self._role(pair)
+        if not needed and not declared:
+            return OK, "Refused, and neither needed nor declared"
+        if needed:
+            verdict, advice = self._refused(pair)
+            if verdict != TRANSCODE or not declared:
+                return (DECLARED_BUT_REFUSED, self._broken_promise(pair)) if verdict == OK and declared else (
+                    verdict,
+                    f"{advice} {self._broken_promise(pair)}" if declared else advice,
+                )
+            return DECLARED_BUT_REFUSED, f"{self._broken_promise(pair)} {advice}"
+        return DECLARED_BUT_REFUSED, self._broken_promise(pair)
+
+    def _refused(self, pair: Pair) -> tuple[str, str]:
+        """Judge a pair that is needed and refused by what the peer accepts instead."""
+        name, syntax = vocabulary.class_name(pair.sop_class), vocabulary.short(pair.transfer_syntax)
+        service = services.BY_CLASS.get(pair.sop_class)
+        accepted = self._seen.accepted(pair.sop_class, pair.role)
+        if service is not None:
+            if vocabulary.EXPLICIT_LE in accepted:
+                return TRANSCODE, f"Accepted in Explicit LE, which is used instead of {syntax}."
+            if service.instead and self._seen.accepted(service.instead, pair.role):
+                return OK, f"Refused; {services.BY_CLASS[service.instead].name} is used instead"
+            return BLOCKED, (
+                f"{self._peer.name} does not offer {service.name} to us. Enable it there for AE {self._own_title};"
+                f" if {self._peer.name} is not meant for this, say what it is for (--use)."
+            )
+        target = next((t for t in TARGETS if t in accepted and convertible(pair.transfer_syntax, t)), None)
+        if target is not None:
+            instead = vocabulary.short(target)
+            if pair.role == SCU:
+                return TRANSCODE, f"{self._peer.name} sends {name} as {instead} instead of {syntax}."
+            return TRANSCODE, (
+                f"Objects in {syntax} are converted to {instead} without loss before they are sent."
+                f" To send them unchanged, enable {vocabulary.full(pair.transfer_syntax)} for {name} at"
+                f" {self._peer.name}."
+            )
+        lossy = [vocabulary.short(s) for s in accepted if not vocabulary.lossless(s)]
+        if lossy:
+            return LOSSY_ONLY, (
+                f"{self._peer.name} takes {name} only in {', '.join(lossy)}: pixel values would change. Lightbox does not"
+                f" do that by itself. {self._enable(pair)}"
+            )
+        if accepted:
+            others = ", ".join(vocabulary.short(s) for s in accepted)
+            return BLOCKED, f"{self._peer.name} takes {name} only in {others}, which {syntax} cannot be converted to. " + (
+                self._enable(pair)
+            )
+        return BLOCKED, f"{self._peer.name} refuses {name} in every encoding that was probed. {self._enable(pair)}"
+
+    def _enable(self, pair: Pair) -> str:
+        name = vocabulary.full(pair.sop_class)
+        own = vocabulary.full(pair.transfer_syntax)
+        more = "" if pair.transfer_syntax == vocabulary.IMPLICIT_LE else " or Implicit VR Little Endian"
+        if vocabulary.family(pair.transfer_syntax) in _UNDECODABLE:
+            more = ""
+        what = "allow sending" if pair.role == SCU else "accept"
+        return f"At {self._peer.name}, {what} {name} in {own}{more} for AE {self._own_title}."
+
+    def _broken_promise(self, pair: Pair) -> str:
+        assert self._declaration is not None
+        return (
+            f"The declaration ({self._declaration.title()}) promises it: ask the vendor of {self._peer.name} to enable"
+            f" {vocabulary.short(pair.transfer_syntax)} for {vocabulary.class_name(pair.sop_class)}, or correct the"
+            " declaration."
+        )
+
+    def _undeclared(self, needed: bool) -> str:
+        if self._declaration is None:
+            return "Accepted, not needed, and no declaration is on file"
+        words = f"It works, but the declaration ({self._declaration.title()}) does not promise it"
+        if needed:
+            return f"{words}: an update of {self._peer.name} may end it. Ask the vendor to state it."
+        return f"{words}."
+
+    def _role(self, pair: Pair) -> str:
+        name = vocabulary.class_name(pair.sop_class)
+        return (
+            f"{self._peer.name} accepts {name} but not that we receive it on our own association, so C-GET cannot fetch"
+            f" it. Fetch by C-MOVE (enter AE {self._own_title}, our host and port there as a destination), or enable"
+            " role selection at the peer."
+        )
+
+
+def _order(row: Row) -> tuple[object, ...]:
+    service = row.pair.sop_class in services.BY_CLASS
+    return (
+        not row.failing,
+        VERDICTS.index(row.verdict),
+        not row.needed,
+        not row.declared,
+        row.observed.state != "accepted",
+        row.pair.role,
+        not service,
+        -row.count,
+        vocabulary.class_name(row.pair.sop_class),
+        vocabulary.order(row.pair.transfer_syntax),
+    )

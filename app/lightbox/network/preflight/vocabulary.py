@@ -1,0 +1,281 @@
+"""SOP classes and transfer syntaxes as people, vendors and DCMTK write them (PS3.6 Annex A), and what they mean here."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cache
+from typing import NamedTuple
+
+from pydicom._uid_dict import UID_dictionary
+
+from lightbox.core.errors import UsageError
+
+IMPLICIT_LE = "1.2.840.10008.1.2"
+EXPLICIT_LE = "1.2.840.10008.1.2.1"
+DEFLATED_LE = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BE = "1.2.840.10008.1.2.2"
+
+
+class Syntax(NamedTuple):
+    """A transfer syntax: its UID, a short name, and its family (``uncompressed``, ``lossless``, ``lossy``, ``video``)."""
+
+    uid: str
+    short: str
+    family: str
+
+
+_JPEG = "1.2.840.10008.1.2.4."
+SYNTAXES: tuple[Syntax, ...] = (
+    Syntax(EXPLICIT_LE, "Explicit LE", "uncompressed"),
+    Syntax(IMPLICIT_LE, "Implicit LE", "uncompressed"),
+    Syntax(DEFLATED_LE, "Deflated", "uncompressed"),
+    Syntax(EXPLICIT_BE, "Big Endian", "uncompressed"),
+    Syntax(_JPEG + "90", "J2K lossless", "lossless"),
+    Syntax(_JPEG + "70", "JPEG lossless SV1", "lossless"),
+    Syntax(_JPEG + "57", "JPEG lossless P14", "lossless"),
+    Syntax(_JPEG + "80", "JPEG-LS lossless", "lossless"),
+    Syntax("1.2.840.10008.1.2.5", "RLE", "lossless"),
+    Syntax(_JPEG + "201", "HTJ2K lossless", "lossless"),
+    Syntax(_JPEG + "202", "HTJ2K RPCL lossless", "lossless"),
+    Syntax(_JPEG + "50", "JPEG baseline", "lossy"),
+    Syntax(_JPEG + "51", "JPEG extended", "lossy"),
+    Syntax(_JPEG + "91", "J2K", "lossy"),
+    Syntax(_JPEG + "81", "JPEG-LS near-lossless", "lossy"),
+    Syntax(_JPEG + "203", "HTJ2K", "lossy"),
+    Syntax(_JPEG + "100", "MPEG2 ML", "video"),
+    Syntax(_JPEG + "101", "MPEG2 HL", "video"),
+    Syntax(_JPEG + "102", "H.264 4.1", "video"),
+    Syntax(_JPEG + "103", "H.264 4.1 BD", "video"),
+    Syntax(_JPEG + "104", "H.264 4.2 2D", "video"),
+    Syntax(_JPEG + "105", "H.264 4.2 3D", "video"),
+    Syntax(_JPEG + "106", "H.264 stereo", "video"),
+    Syntax(_JPEG + "107", "HEVC 5.1", "video"),
+    Syntax(_JPEG + "108", "HEVC 10 5.1", "video"),
+)
+"""The transfer syntaxes that are probed with ``--all``, in the order in which a matrix shows them."""
+
+_BY_UID = {syntax.uid: syntax for syntax in SYNTAXES}
+FAMILIES = ("uncompressed", "lossless", "lossy", "video")
+_OTHER_LOSSLESS = frozenset(
+    {"1.2.840.10008.1.2.1.98", _JPEG + "58", _JPEG + "65", _JPEG + "66", _JPEG + "92"}
+)
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+# What DCMTK, vendors' tables and people write, beside the names and keywords of the dictionary.
+_SYNTAX_NAMES = {
+    "LittleEndianImplicit": IMPLICIT_LE,
+    "Implicit LE": IMPLICIT_LE,
+    "Implicit VR": IMPLICIT_LE,
+    "Implicit": IMPLICIT_LE,
+    "DICOM Default": IMPLICIT_LE,
+    "Default": IMPLICIT_LE,
+    "ILE": IMPLICIT_LE,
+    "IVRLE": IMPLICIT_LE,
+    "Default Transfer Syntax for DICOM": IMPLICIT_LE,
+    "Implicit Little Endian": IMPLICIT_LE,
+    "DICOM Implicit VR Little Endian": IMPLICIT_LE,
+    "DICOM Explicit VR Little Endian": EXPLICIT_LE,
+    "DICOM Explicit VR Big Endian": EXPLICIT_BE,
+    "LittleEndianExplicit": EXPLICIT_LE,
+    "Explicit LE": EXPLICIT_LE,
+    "Explicit VR": EXPLICIT_LE,
+    "Explicit Little Endian": EXPLICIT_LE,
+    "ELE": EXPLICIT_LE,
+    "EVRLE": EXPLICIT_LE,
+    "BigEndianExplicit": EXPLICIT_BE,
+    "Explicit Big Endian": EXPLICIT_BE,
+    "Explicit BE": EXPLICIT_BE,
+    "Big Endian": EXPLICIT_BE,
+    "EBE": EXPLICIT_BE,
+    "DeflatedLittleEndianExplicit": DEFLATED_LE,
+    "Deflate": DEFLATED_LE,
+    "Deflated": DEFLATED_LE,
+    "JPEGBaseline": _JPEG + "50",
+    "JPEG Baseline Process 1": _JPEG + "50",
+    "JPEG Baseline Lossy Process 1": _JPEG + "50",
+    "JPEG lossy": _JPEG + "50",
+    "JPEGExtended:Process2+4": _JPEG + "51",
+    "JPEG Extended": _JPEG + "51",
+    "JPEG Lossy 12 bit": _JPEG + "51",
+    "JPEGExtended:Process3+5": _JPEG + "52",
+    "JPEGSpectralSelection:Non-hierarchical:Process6+8": _JPEG + "53",
+    "JPEGFullProgression:Non-hierarchical:Process10+12": _JPEG + "55",
+    "JPEGLossless:Non-hierarchical:Process14": _JPEG + "57",
+    "JPEG Lossless Process 14": _JPEG + "57",
+    "JPEG Lossless P14": _JPEG + "57",
+    "JPEGLossless:Non-hierarchical:Process15": _JPEG + "58",
+    "JPEGLossless:Non-hierarchical-1stOrderPrediction": _JPEG + "70",
+    "JPEG Lossless Process 14 SV1": _JPEG + "70",
+    "JPEG Lossless Process 14 Selection Value 1": _JPEG + "70",
+    "JPEG Lossless First Order Prediction": _JPEG + "70",
+    "JPEG Lossless SV1": _JPEG + "70",
+    "JPEG Lossless": _JPEG + "70",
+    "JPEGLSLossless": _JPEG + "80",
+    "JPEG-LS": _JPEG + "80",
+    "JPEGLSLossy": _JPEG + "81",
+    "JPEG-LS Near-lossless": _JPEG + "81",
+    "JPEG-LS Lossy": _JPEG + "81",
+    "JPEG2000LosslessOnly": _JPEG + "90",
+    "JPEG 2000 Lossless": _JPEG + "90",
+    "J2K Lossless": _JPEG + "90",
+    "JPEG2000": _JPEG + "91",
+    "JPEG 2000 Lossy": _JPEG + "91",
+    "J2K": _JPEG + "91",
+    "J2K Lossy": _JPEG + "91",
+    "JPEG2000MulticomponentLosslessOnly": _JPEG + "92",
+    "JPEG2000Multicomponent": _JPEG + "93",
+    "RLE": "1.2.840.10008.1.2.5",
+    "MPEG2MainProfile@MainLevel": _JPEG + "100",
+    "MPEG2MainProfile@HighLevel": _JPEG + "101",
+    "MPEG4HighProfile/Level4.1": _JPEG + "102",
+    "MPEG4BDcompatibleHighProfile/Level4.1": _JPEG + "103",
+    "MPEG4HighProfile/Level4.2For2DVideo": _JPEG + "104",
+    "MPEG4HighProfile/Level4.2For3DVideo": _JPEG + "105",
+    "MPEG4StereoHighProfile/Level4.2": _JPEG + "106",
+    "HEVCMainProfile/Level5.1": _JPEG + "107",
+    "HEVCMain10Profile/Level5.1": _JPEG + "108",
+    "HTJ2K Lossless": _JPEG + "201",
+    "HTJ2K Lossless RPCL": _JPEG + "202",
+    "HTJ2K RPCL": _JPEG + "202",
+    "HTJ2K": _JPEG + "203",
+}
+_CLASS_NAMES = {
+    "C-ECHO": VERIFICATION,
+    "Echo": VERIFICATION,
+    "CT": "1.2.840.10008.5.1.4.1.1.2",
+    "MR": "1.2.840.10008.5.1.4.1.1.4",
+    "CR": "1.2.840.10008.5.1.4.1.1.1",
+    "PET": "1.2.840.10008.5.1.4.1.1.128",
+    "NM": "1.2.840.10008.5.1.4.1.1.20",
+    "US": "1.2.840.10008.5.1.4.1.1.6.1",
+    "SC": "1.2.840.10008.5.1.4.1.1.7",
+    "XA": "1.2.840.10008.5.1.4.1.1.12.1",
+    "RF": "1.2.840.10008.5.1.4.1.1.12.2",
+    "XRF": "1.2.840.10008.5.1.4.1.1.12.2",
+    "SEG": "1.2.840.10008.5.1.4.1.1.66.4",
+    "KOS": "1.2.840.10008.5.1.4.1.1.88.59",
+    "KO": "1.2.840.10008.5.1.4.1.1.88.59",
+    "GSPS": "1.2.840.10008.5.1.4.1.1.11.1",
+    "PDF": "1.2.840.10008.5.1.4.1.1.104.1",
+    "Positron Emission Tomography Image Storage": "1.2.840.10008.5.1.4.1.1.128",
+    "MWL": "1.2.840.10008.5.1.4.31",
+    "Modality Worklist": "1.2.840.10008.5.1.4.31",
+    "MPPS": "1.2.840.10008.3.1.2.3.3",
+    "Storage Commitment": "1.2.840.10008.1.20.1",
+    "IAN": "1.2.840.10008.5.1.4.33",
+    "Study Root FIND": "1.2.840.10008.5.1.4.1.2.2.1",
+    "Study Root MOVE": "1.2.840.10008.5.1.4.1.2.2.2",
+    "Study Root GET": "1.2.840.10008.5.1.4.1.2.2.3",
+    "Patient Root FIND": "1.2.840.10008.5.1.4.1.2.1.1",
+    "Patient Root MOVE": "1.2.840.10008.5.1.4.1.2.1.2",
+    "Patient Root GET": "1.2.840.10008.5.1.4.1.2.1.3",
+}
+_UID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
+
+
+def lossless(uid: str) -> bool:
+    """Whether a transfer syntax holds pixels without loss by definition (unknown ones: no)."""
+    known = _BY_UID.get(uid)
+    return uid in _OTHER_LOSSLESS if known is None else known.family in ("uncompressed", "lossless")
+
+
+def family(uid: str) -> str:
+    """Return the family of a transfer syntax, ``"other"`` when it is not in `SYNTAXES`."""
+    known = _BY_UID.get(uid)
+    return known.family if known is not None else "other"
+
+
+def order(uid: str) -> int:
+    """Return the place of a transfer syntax in a matrix."""
+    return next((number for number, syntax in enumerate(SYNTAXES) if syntax.uid == uid), len(SYNTAXES))
+
+
+def short(uid: str) -> str:
+    """Return a short name of a transfer syntax."""
+    known = _BY_UID.get(uid)
+    return known.short if known is not None else full(uid)
+
+
+def full(uid: str) -> str:
+    """Return the name of a UID in the dictionary, or the UID."""
+    entry = UID_dictionary.get(uid)
+    return entry[0] if entry is not None else uid
+
+
+def class_name(uid: str) -> str:
+    """Return the name of a SOP class without the words that every name has."""
+    return full(uid).removesuffix(" SOP Class").removesuffix(" Storage") if uid in UID_dictionary else f"private {uid}"
+
+
+def syntax_uid(text: str) -> str:
+    """Return the UID of a transfer syntax written as UID, name, keyword, DCMTK name or usual short form.
+
+    Raises
+    ------
+    UsageError
+        It is none that is known; the words name the nearest ones.
+    """
+    return _uid(text, "Transfer Syntax", "transfer syntax")
+
+
+def sop_class_uid(text: str) -> str:
+    """Return the UID of a SOP class written as UID (private ones too), name, keyword, DCMTK name or short form.
+
+    Raises
+    ------
+    UsageError
+        It is none that is known; the words name the nearest ones.
+    """
+    return _uid(text, "SOP Class", "SOP class")
+
+
+def _uid(text: str, kind: str, words: str) -> str:
+    cleaned = text.strip().strip("\"'").strip().strip("\x00")
+    found = re.search(r"\b[0-2](?:\.\d+){4,}\b", cleaned)  # "CT Image Storage (1.2.840...)" and "=1.2.840..."
+    candidate = found[0] if found else cleaned
+    if _UID.fullmatch(candidate) and len(candidate) <= 64:
+        entry = UID_dictionary.get(candidate)
+        if entry is None or entry[1] == kind:
+            return candidate
+        raise UsageError(f"This is not a {words}", where=candidate, why=f"It is: {entry[0]}")
+    exact = _keywords(kind).get(cleaned)  # "JPEGLossless" is a keyword, "JPEG Lossless" what people call another one
+    if exact is not None:
+        return exact
+    names = _names(kind)
+    key = fold(cleaned)
+    if key in names:
+        return names[key]
+    near = difflib.get_close_matches(key, names, n=2, cutoff=0.75)
+    hint = " or ".join(dict.fromkeys(full(names[name]) for name in near))
+    todo = f"Did you mean {hint}?" if hint else "Write the UID, or the name or keyword of PS3.6 Annex A"
+    raise UsageError(f"This {words} is not known", where=cleaned[:80], todo=todo)
+
+
+def fold(text: str) -> str:
+    """Return a name without what differs between the ways to write it."""
+    key = re.sub(r"[^a-z0-9]", "", text.casefold().replace("gray", "grey"))
+    key = key.removeprefix("retired").removesuffix("retired").removesuffix("sopclass")
+    for verb in ("find", "move", "get"):  # DCMTK: FINDStudyRootQueryRetrieveInformationModel
+        if key.startswith(verb):
+            key = key[len(verb) :] + verb
+    return key
+
+
+@cache
+def _keywords(kind: str) -> dict[str, str]:
+    return {entry[4]: uid for uid, entry in UID_dictionary.items() if entry[1] == kind and entry[4]}
+
+
+@cache
+def _names(kind: str) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for uid, entry in UID_dictionary.items():
+        if entry[1] == kind:
+            for name in (entry[0], entry[4]):
+                names.setdefault(fold(name), uid)
+                if kind == "SOP Class":
+                    names.setdefault(fold(name.removesuffix(" (Retired)").removesuffix("Storage")), uid)
+    names.update((fold(name), uid) for name, uid in (_SYNTAX_NAMES if kind == "Transfer Syntax" else _CLASS_NAMES).items())
+    return names
