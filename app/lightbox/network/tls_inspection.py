@@ -16,6 +16,10 @@ from lightbox.network.certificates import Certificate, CertificateError
 _CERTIFICATE_REQUEST = 13
 """Handshake message by which a server asks for a client certificate (RFC 8446 4.3.2, RFC 5246 7.4.4)."""
 
+_HANDSHAKE = 22
+_CERTIFICATE = 11
+"""Handshake message with the certificates of the sender (RFC 8446 4.4.2, RFC 5246 7.4.2)."""
+
 _ROUNDS = 64
 
 
@@ -78,8 +82,8 @@ def inspect(target: tuple[Any, ...], server_name: str, timeout: float) -> Inspec
         Seconds to wait for each answer.
     """
     context = _context()
-    requests: list[int] = []
-    seen = _watch(context, requests)
+    messages: dict[int, bytes] = {}
+    watched = _watch(context, messages)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = context.wrap_bio(incoming, outgoing, server_hostname=server_name or None)
     reply, reason = b"", ""
@@ -104,11 +108,15 @@ def inspect(target: tuple[Any, ...], server_name: str, timeout: float) -> Inspec
         reason = error.reason or "failed"
     except OSError as error:
         reason = type(error).__name__
-    asked = bool(requests) if seen and reply else None
-    cipher = session.cipher()
-    version = session.version() or ""
-    der = session.getpeercert(binary_form=True) if cipher else None
-    return Inspection(version if cipher else "", cipher[0] if cipher else "", der or b"", asked, reply, reason)
+    version, suite, der = "", "", b""
+    if not reason:
+        cipher = session.cipher()
+        version, suite = session.version() or "", cipher[0] if cipher else ""
+        der = session.getpeercert(binary_form=True) or b""
+    asked = _CERTIFICATE_REQUEST in messages if watched and reply else None
+    # A server that then insists on a certificate of ours has shown its own before
+    der = der or _first_certificate(messages.get(_CERTIFICATE, b""))
+    return Inspection(version, suite, der, asked, reply, reason)
 
 
 def _context() -> ssl.SSLContext:
@@ -121,16 +129,24 @@ def _context() -> ssl.SSLContext:
     return context
 
 
-def _watch(context: ssl.SSLContext, requests: list[int]) -> bool:
-    """Note each request for a client certificate, where this version of Python lets us see the messages."""
+def _watch(context: ssl.SSLContext, messages: dict[int, bytes]) -> bool:
+    """Keep the handshake messages of the server by type, where this version of Python lets us see them."""
 
-    def message(
-        _connection: object, direction: str, _version: object, _content: object, kind: object, _data: bytes
-    ) -> None:
-        if direction == "read" and kind == _CERTIFICATE_REQUEST:
-            requests.append(1)
+    def message(_: object, direction: str, _version: object, content: int, kind: int, data: bytes) -> None:
+        if direction == "read" and content == _HANDSHAKE and kind in (_CERTIFICATE, _CERTIFICATE_REQUEST):
+            messages[int(kind)] = bytes(data)
 
     if not hasattr(context, "_msg_callback"):
         return False
     context._msg_callback = message  # type: ignore[attr-defined]  # no public way exists
     return True
+
+
+def _first_certificate(message: bytes) -> bytes:
+    # Header of 4 bytes; in TLS 1.3 a context of one length byte (0 from servers); a list of 3-byte lengths and contents
+    for begin in (4, 5):
+        total = int.from_bytes(message[begin : begin + 3], "big")
+        size = int.from_bytes(message[begin + 3 : begin + 6], "big")
+        if 0 < size < total and begin + 3 + total == len(message):
+            return message[begin + 6 : begin + 6 + size]
+    return b""

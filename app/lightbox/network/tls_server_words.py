@@ -69,7 +69,7 @@ def server_failure(error: OSError, caller: str) -> AssociationError:
         return _refused(
             "The caller does not accept our certificate",
             caller,
-            ABOUT_OUR_CERTIFICATE.get(reason, "").replace("It ", "The caller ", 1),
+            ABOUT_OUR_CERTIFICATE.get(reason, ""),
             "Have the caller trust the authority that issued our certificate, and call us by a name in it",
             "tls.our-certificate-refused",
         )

@@ -23,12 +23,12 @@ _WEAK = (66, 67, 68)
 
 # Alerts about the certificate of the side that receives them (RFC 8446 6.2), in OpenSSL's words
 ABOUT_OUR_CERTIFICATE = {
-    "TLSV1_ALERT_UNKNOWN_CA": "It does not trust the authority that issued it",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "It calls it bad",
-    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "It does not support this kind of certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "The authority that issued it is not trusted there",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "It is called bad there",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "Its kind is not supported there",
     "SSLV3_ALERT_CERTIFICATE_REVOKED": "It was revoked",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "It has expired, or is not valid yet",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "It does not accept it and does not say why",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "It is not accepted there, without a reason",
     "TLSV1_ALERT_ACCESS_DENIED": "It is valid, but not allowed in",
     "TLSV1_ALERT_DECRYPT_ERROR": "Its signature could not be checked",
 }
@@ -287,7 +287,7 @@ def certificate_demanded(peer: Peer, settings: TlsSettings) -> AssociationError:
 
 def our_certificate_refused(peer: Peer, settings: TlsSettings, reason: str) -> AssociationError:
     """Return the error for a peer that does not accept our certificate."""
-    why = ABOUT_OUR_CERTIFICATE.get(reason, "It does not say why")
+    why = ABOUT_OUR_CERTIFICATE.get(reason, "It is not accepted there, without a reason")
     try:
         mine = Certificate.of_pem(settings.certificate_file)
     except CertificateError:

@@ -192,7 +192,7 @@ def odd_reply(peer: Peer, first: bytes) -> AssociationError:
             f"{peer.ae_title} requires TLS",
             where=peer.name,
             why="It answered our plaintext request with a TLS message",
-            todo="Set TLS up for this peer: --tls --ca FILE (and --cert FILE --key FILE where it demands a certificate)",
+            todo="Set TLS up for this peer: --tls --ca FILE, and --cert FILE --key FILE where it demands a certificate",
             step="association",
             code="association.needs-tls",
         )
