@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 from collections.abc import MutableSequence
@@ -18,13 +19,20 @@ _OPAQUE = frozenset({"SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN"})
 _NOT_FOR_ROWS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel"})
 
 
-def row(identifier: Dataset) -> dict[str, str]:
+_SPELLINGS = {"UTF8": "ISO_IR 192", "LATIN1": "ISO_IR 100", "ISO88591": "ISO_IR 100", "GB2312": "GB18030"}
+_CHARSET = re.compile(r"ISO[ _-]?(IR|2022[ _-]?IR)[ _-]?(\d+)", re.IGNORECASE)
+
+
+def row(identifier: Dataset, outer: Dataset | None = None) -> dict[str, str]:
     """Return a reply as text by DICOM keyword: numbers too; several values joined by a backslash.
 
-    Values are decoded by the reply's own Specific Character Set (PS3.3 C.12.1.1.2). Where that is absent or wrong,
-    UTF-8 and then Latin-1 are tried, so that no byte is lost. Sequences are left out.
+    Values are decoded by the reply's own Specific Character Set (PS3.3 C.12.1.1.2), an item of a sequence by that of
+    the data set `outer` around it when it has none. Where it is absent or wrong, UTF-8 and then Latin-1 are tried, so
+    that no byte is lost. Sequences are left out.
     """
     encodings = _encodings(identifier)
+    if encodings is None and outer is not None:
+        encodings = _encodings(outer)
     result: dict[str, str] = {}
     for tag in sorted(identifier.keys()):
         raw = identifier.get_item(tag)
@@ -46,6 +54,17 @@ def row(identifier: Dataset) -> dict[str, str]:
     return result
 
 
+def items(identifier: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none when it is absent, empty, damaged or no sequence."""
+    try:
+        value = identifier.get(keyword)
+    except Exception:  # pydicom raises many kinds of error for bytes that are not a sequence
+        return []
+    if not isinstance(value, MutableSequence):
+        return []
+    return [item for item in value if isinstance(item, Dataset) and len(item)]
+
+
 def _encodings(identifier: Dataset) -> list[str] | None:
     element = identifier.get_item("SpecificCharacterSet")
     if element is None or not element.value:
@@ -55,9 +74,18 @@ def _encodings(identifier: Dataset) -> list[str] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return list(convert_encodings([name.strip() for name in names]))
+            return list(convert_encodings([_usual(name) for name in names]))
     except LookupError:
         return None
+
+
+def _usual(name: str) -> str:
+    """Return a character set's name as the standard spells it: archives send "ISO IR 100", "UTF-8", "iso-ir-192"."""
+    stripped = name.strip(" \x00")
+    found = _CHARSET.fullmatch(stripped)
+    if found:
+        return f"ISO{' 2022' if '2022' in found[1] else '_'}{' ' if '2022' in found[1] else ''}IR {found[2]}"
+    return _SPELLINGS.get("".join(letter for letter in stripped.upper() if letter.isalnum()), stripped)
 
 
 def _many(value: object) -> list[object]:
@@ -84,7 +112,8 @@ def _decode(value: bytes, vr: str, encodings: list[str] | None) -> str:
 
 def _text(value: bytes, vr: str, encodings: list[str] | None) -> str:
     trimmed = value.rstrip(b"\x00 ")
-    if encodings is None or encodings == ["iso8859"] or encodings == ["ascii"]:
+    # A name in Latin-1 is practically never valid UTF-8, but UTF-8 that is declared as Latin-1 is common
+    if encodings is None or encodings in (["iso8859"], ["ascii"], ["latin_1"]):
         for codec in ("utf-8", "latin-1"):
             try:
                 return trimmed.decode(codec)
