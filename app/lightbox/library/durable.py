@@ -25,6 +25,30 @@ def sync_directory(folder: Path) -> None:
         os.close(descriptor)
 
 
+_ORDERED = frozenset({"ext3", "ext4", "xfs", "btrfs"})
+"""File systems whose journal keeps the order of changes, so that synchronising a file takes its renaming along."""
+
+
+def names_follow_files(folder: Path) -> bool:
+    """Whether synchronising a file in `folder` after it was renamed makes its new name durable, too.
+
+    Known of some Linux file systems; False wherever it is not known, and on Windows, where open files keep their names.
+    """
+    try:
+        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return False
+    path = folder.resolve()
+    best, kind = -1, ""
+    for line in table.splitlines():
+        before, _, after = line.partition(" - ")
+        mounted = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
+        depth = len(Path(mounted).parts)
+        if path.is_relative_to(mounted) and depth >= best:  # of mounts over each other the last one counts
+            best, kind = depth, after.split(" ")[0]
+    return kind in _ORDERED
+
+
 def sync_all(files: Collection[Path], folders: Collection[Path], *, anchor: Path) -> None:
     """Make `files` (closed, complete) and the entries of `folders` durable.
 

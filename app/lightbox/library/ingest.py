@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lightbox.library.header_scan import ByteSource
     from lightbox.library.index import Index
     from lightbox.library.links import LinkJournal
-    from lightbox.library.spool import Spool
+    from lightbox.library.spool import ReadyFile, Spool
 
 _CHUNK = 1 << 20
 
@@ -241,21 +241,36 @@ def examine(source: ByteSource) -> tuple[Header | None, tuple[str, str] | None]:
     return (None, problem) if problem else (result.header, None)
 
 
-def candidate_of_ready(path: Path, source: str, origin: str) -> Candidate | Refused:
-    """Read a committed spool file: hash it, scan it, validate it."""
-    digest = _hash_file(path)
-    if digest is None:
-        raise LightboxError("A received object cannot be read back", where=path.name)
-    descriptor = os.open(path, os.O_RDONLY)
+def candidate_of_ready(file: ReadyFile, origin: str, *, verify: bool = False) -> Candidate | Refused:
+    """Read a committed spool file: hash it, scan it, validate it.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file is gone.
+    """
+    path, source = file.path, file.source
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
         size = os.fstat(descriptor).st_size
+        if verify and not file.intact():
+            reason = "the power failed while it was written; its sender was not told that it arrived"
+            return Refused(origin, source, validate.TRUNCATED, reason, path, _hash(descriptor), size)
+        digest = _hash(descriptor)
         header, problem = examine(Descriptor(descriptor, size))
     finally:
         os.close(descriptor)
     if header is None:
         code, reason = problem or (validate.UNSUPPORTED, "a DICOMDIR is not an object of its own")
         return Refused(origin, source, code, reason, path, digest, size)
-    return Candidate(origin, source, header, size, path, digest, durable=True)
+    return Candidate(origin, source, header, size, path, digest, durable=not verify)
+
+
+def _hash(descriptor: int) -> bytes:
+    digest = hashlib.sha256()
+    while block := os.read(descriptor, _CHUNK):
+        digest.update(block)
+    return digest.digest()
 
 
 def _hash_file(path: Path) -> bytes | None:

@@ -26,7 +26,7 @@ from lightbox.library.records import (
     StudyQuery,
     StudyRecord,
 )
-from lightbox.library.spool import Spool
+from lightbox.library.spool import ReadyFile, Spool
 from lightbox.library.store import Link, ObjectStore, Shelf
 
 if TYPE_CHECKING:
@@ -147,13 +147,26 @@ class Library:
 
     def ingest_spool(self) -> ImportReport:
         """Ingest the objects that were committed to the spool of this process."""
+        with self._spool.ingesting:
+            return self._ingest_files(self._spool.ready())
+
+    def ingest_files(self, files: Sequence[ReadyFile]) -> ImportReport:
+        """Ingest objects that living processes committed to their spools; files that are gone were ingested before."""
+        with self._spool.ingesting:
+            return self._ingest_files(files)
+
+    def _ingest_files(self, files: Sequence[ReadyFile]) -> ImportReport:
         from lightbox.library.recover import ingest_ready
 
         report = ImportReport()
-        with self._spool.ingesting:
-            self._finish_batches(report)
-            ingest_ready(self._ingest(), self._spool.ready(), report, self._announce)
+        self._finish_batches(report)
+        ingest_ready(self._ingest(), files, report, self._announce)
         return report
+
+    def recover(self) -> ImportReport:
+        """Take over what dead processes left in their spools; `open` does it, too."""
+        with self._spool.ingesting:
+            return self._recover()
 
     def import_in_process(
         self,
@@ -316,16 +329,17 @@ class Library:
             finish_batches(self._index, self._store, [self._spool.unfinished[0]], report)
             self._spool.unfinished.popleft()
 
-    def _recover(self) -> None:
+    def _recover(self) -> ImportReport:
         """Take over what dead processes left in their spools."""
+        report = ImportReport()
         for left in self._spool.abandoned():
             if not left.ready and not left.batches:
                 continue
             from lightbox.library.recover import finish_batches, ingest_ready
 
-            report = ImportReport()
             finish_batches(self._index, self._store, left.batches, report)
-            ingest_ready(self._ingest(), left.ready, report, self._announce)
+            ingest_ready(self._ingest(), left.ready, report, self._announce, verify=True)
+        return report
 
 
 def _open_index(root: Path) -> tuple[Index, bool]:

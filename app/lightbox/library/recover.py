@@ -29,14 +29,30 @@ def ingest_ready(
     files: Sequence[ReadyFile],
     report: ImportReport,
     added: Callable[[InstancesAdded], None] | None = None,
+    *,
+    verify: bool = False,
 ) -> None:
-    """Ingest committed spool files in batches; those that cannot be indexed go to quarantine."""
+    """Ingest committed spool files in batches; those that cannot be indexed go to quarantine.
+
+    Parameters
+    ----------
+    ingest, files, report
+        Who ingests what; `report` is completed.
+    added : callable, optional
+        Called after each batch.
+    verify : bool
+        Whether the files are from a process that ended, perhaps by a power cut, so that a name may promise more than
+        there is. Files that are gone were ingested by another process.
+    """
     for start in range(0, len(files), _BATCH):
         candidates: list[Candidate] = []
         refused: list[Refused] = []
         for file in files[start : start + _BATCH]:
             origin = f"received from {file.source}" if file.source else "received"
-            item = candidate_of_ready(file.path, file.source, origin)
+            try:
+                item = candidate_of_ready(file, origin, verify=verify)
+            except FileNotFoundError:
+                continue
             if isinstance(item, Candidate):
                 candidates.append(item)
             else:

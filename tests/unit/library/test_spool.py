@@ -118,3 +118,62 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(tmp_path: Path, mon
     assert not second.acquire()
     first.release()
     assert second.acquire()
+
+
+@pytest.mark.parametrize("one_sync", [True, False])
+def test_a_file_that_a_power_cut_tore_is_not_taken_for_an_object(home: Path, one_sync: bool):
+    whole, torn = ct(), ct()
+    first = Library.open(home)
+    first.spool()._one_sync = one_sync
+    receive(first, encode(whole), "PACS")
+    receive(first, encode(torn), "PACS")
+    path = first.spool().ready()[1].path
+    data = bytearray(encode(torn))
+    data[-40:] = bytes(40)  # the name reached the disk, the last block did not
+    path.write_bytes(data)
+    first.close()
+    with Library.open(home) as second:
+        assert second.instance(whole.SOPInstanceUID) is not None
+        assert second.instance(torn.SOPInstanceUID) is None
+        (entry,) = second.quarantine()
+        assert "power failed" in entry.reason
+        # the sender, who got no answer, sends it again
+        receive(second, encode(torn), "PACS")
+        assert second.ingest_spool().added == 1
+
+
+def test_a_committed_file_of_an_older_version_is_taken(home: Path):
+    ds = ct()
+    folder = home / "library" / "spool" / "0123"
+    folder.mkdir(parents=True)
+    (folder / "lock").touch()
+    (folder / "00000000.UEFDUw.ready").write_bytes(encode(ds))
+    with Library.open(home) as library:
+        (row,) = library.page_studies().rows
+        assert row.source == "PACS"
+
+
+def test_files_that_are_not_committed_are_not_ingested(library: Library):
+    first, second = ct(), ct()
+    receive(library, encode(first))
+    half = library.spool().writer()
+    half.write(encode(second))
+    assert library.ingest_spool().added == 1
+    half.commit()
+    assert [file.checksum is not None for file in library.spool().ready()] == [True]
+    assert library.ingest_spool().added == 1
+
+
+def test_many_small_writes_are_one_object(library: Library):
+    ds = ct(rows=400, columns=400)
+    data = encode(ds)
+    with library.spool().writer("PACS") as file:
+        sizes = [1, 300_000, 7, 16_378, 131_066]
+        start = 0
+        for number in range(1000):
+            start += file.write(data[start : start + sizes[number % len(sizes)]])
+        assert file.size == len(data)
+        assert file.commit().intact()
+    library.ingest_spool()
+    with library.open_object(ds.SOPInstanceUID) as stored:
+        assert stored.read() == data

@@ -1,0 +1,178 @@
+"""One file of the spool: written, made durable under a name that tells where it is from and what it holds."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightbox.core.errors import LightboxError
+from lightbox.library import durable
+
+if TYPE_CHECKING:
+    from lightbox.library.spool import Spool
+
+READY = ".ready"
+_MAX_SOURCE = 60
+_BUFFER = 256 * 1024
+_CHUNK = 1 << 20
+_CHECKED = re.compile(r"([0-9a-f]+)-([0-9a-f]{8})")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyFile:
+    """A committed file that waits to be ingested. ``checksum`` is the CRC-32 of its ``size`` bytes, None if unknown."""
+
+    path: Path
+    source: str
+    size: int = 0
+    checksum: int | None = None
+
+    def intact(self) -> bool:
+        """Read the file and tell whether it holds what was committed.
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        """
+        if self.checksum is None:
+            return True
+        found = size = 0
+        with self.path.open("rb", buffering=0) as file:
+            while block := file.read(_CHUNK):
+                found = zlib.crc32(block, found)
+                size += len(block)
+        return (size, found) == (self.size, self.checksum)
+
+
+def cannot_write(error: OSError) -> LightboxError:
+    """Return the error that says that the data folder takes no more bytes."""
+    return LightboxError(
+        "The library could not be written",
+        why=error.strerror or type(error).__name__,
+        todo="Free some space on the disk of the data folder",
+    )
+
+
+class SpoolFile:
+    """One object on its way in. Use `commit` or `abort` exactly once; an unfinished one vanishes with its process."""
+
+    def __init__(self, path: Path, source: str, spool: Spool) -> None:
+        self._path = path
+        self._source = source
+        self._spool = spool
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(path, flags, 0o600)
+        self._buffer = bytearray()
+        self._size = 0
+        self._checksum = 0
+        self._open = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Append bytes."""
+        size = len(data)
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._size += size
+        if not self._buffer and size >= _BUFFER // 2:
+            self._flush(data)
+        else:
+            self._buffer += data
+            if len(self._buffer) >= _BUFFER:
+                self._flush(self._buffer)
+                self._buffer.clear()
+        return size
+
+    def _flush(self, data: bytes | bytearray | memoryview) -> None:
+        written = os.write(self._descriptor, data)
+        if written < len(data):
+            with memoryview(data) as rest:
+                while written < len(data):
+                    written += os.write(self._descriptor, rest[written:])
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._size
+
+    def commit(self) -> ReadyFile:
+        """Make the object durable; after this returns it is never lost.
+
+        Raises
+        ------
+        LightboxError
+            The bytes could not be written (disk full, device gone); nothing was kept.
+        """
+        if not self._open:
+            raise LightboxError("A spool file was already finished")
+        self._open = False
+        name = f"{self._path.stem}.{_encode(self._source)}.{self._size:x}-{self._checksum:08x}{READY}"
+        ready = self._path.with_name(name)
+        try:
+            if self._buffer:
+                self._flush(self._buffer)
+                self._buffer.clear()
+            if self._spool.one_sync:
+                os.rename(self._path, ready)  # noqa: PTH104 (hundreds a second)
+                os.fsync(self._descriptor)
+                self._close()
+            else:
+                os.fsync(self._descriptor)
+                self._close()
+                self._path.replace(ready)
+                durable.sync_directory(self._path.parent)
+        except OSError as error:
+            self._close()
+            self._path.unlink(missing_ok=True)
+            ready.unlink(missing_ok=True)
+            raise cannot_write(error) from error
+        file = ReadyFile(ready, self._source, self._size, self._checksum)
+        self._spool.committed(file)
+        return file
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def abort(self) -> None:
+        """Throw the bytes away; harmless after `commit`."""
+        if self._open:
+            self._open = False
+            self._close()
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> SpoolFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+
+
+def described(path: Path) -> ReadyFile:
+    """Read source, size and checksum from the name of a committed file; older ones name the source only."""
+    parts = path.name.split(".")
+    checked = _CHECKED.fullmatch(parts[2]) if len(parts) == 4 else None
+    source = _decode(parts[1]) if len(parts) in (3, 4) else ""
+    if checked is None:
+        return ReadyFile(path, source)
+    return ReadyFile(path, source, int(checked[1], 16), int(checked[2], 16))
+
+
+def _encode(source: str) -> str:
+    clipped = source.encode("utf-8")[:_MAX_SOURCE]
+    return base64.urlsafe_b64encode(clipped).decode("ascii").rstrip("=") or "-"
+
+
+def _decode(encoded: str) -> str:
+    if encoded == "-":
+        return ""
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode("utf-8", "ignore")
+    except (ValueError, binascii.Error):
+        return ""
