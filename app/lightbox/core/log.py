@@ -18,7 +18,7 @@ def set_up(level: int = logging.ERROR) -> None:
     """
     logging.basicConfig(level=level, format="lightbox: %(message)s")
     warnings.showwarning = _note
-    for name in ("pydicom", "pynetdicom", "highdicom", "nibabel", "PIL"):
+    for name in ("pydicom", "pynetdicom", "highdicom", "nibabel", "PIL", "urllib3", "requests", "dicomweb_client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
