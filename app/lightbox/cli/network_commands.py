@@ -1,16 +1,14 @@
-"""Commands on archives: ``peers``, ``echo``, ``find``, ``retrieve``."""
+"""Commands on archives: ``find``, ``retrieve``."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
 
 import click
 
 from lightbox.cli.context import Context, ProgressLine, json_option, pass_context, print_json, print_table, say
 from lightbox.cli.shapes import reply_shape
 from lightbox.core.errors import LightboxError, UsageError
-from lightbox.network.peers import Peer
 
 _COLUMNS = {
     "patient": {"PatientName": "Patient", "PatientID": "ID", "PatientBirthDate": "Born", "PatientSex": "Sex"},
@@ -32,91 +30,6 @@ _COLUMNS = {
     },
     "image": {"InstanceNumber": "No.", "SOPClassUID": "SOP Class UID", "SOPInstanceUID": "SOP Instance UID"},
 }
-
-
-@click.group()
-def peers() -> None:
-    """Manage the archives that Lightbox talks to."""
-
-
-@peers.command("add")
-@click.argument("name")
-@click.argument("ae_title")
-@click.argument("host")
-@click.argument("port", type=int)
-@click.option("--move-destination", default="", help="AE title under which the peer knows this workstation.")
-@click.option("--replace", is_flag=True, help="Replace a peer of the same name.")
-@pass_context
-def peers_add(
-    context: Context, name: str, ae_title: str, host: str, port: int, move_destination: str, replace: bool
-) -> None:
-    """Add the peer NAME with its AE_TITLE, HOST and PORT."""
-    context.workstation.peers.add(Peer(name, ae_title, host, port, move_destination), replace=replace)
-
-
-@peers.command("list")
-@json_option
-@pass_context
-def peers_list(context: Context, as_json: bool) -> None:
-    """List the peers."""
-    rows = [
-        {"name": peer.name, "ae_title": peer.ae_title, "host": peer.host, "port": peer.port}
-        | ({"move_destination": peer.move_destination} if peer.move_destination else {})
-        for peer in context.workstation.peers.all()
-    ]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(rows, {"name": "Name", "ae_title": "AE title", "host": "Host", "port": "Port"})
-    else:
-        say("No peers yet. Add one: lightbox peers add NAME AE_TITLE HOST PORT")
-
-
-@peers.command("remove")
-@click.argument("name")
-@pass_context
-def peers_remove(context: Context, name: str) -> None:
-    """Remove the peer NAME."""
-    context.workstation.peers.remove(name)
-
-
-@click.command()
-@click.option("--ae-title", help="AE title under which this workstation is known.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of our storage SCP (C-MOVE sends there).")
-@json_option
-@pass_context
-def identity(context: Context, ae_title: str | None, port: int | None, as_json: bool) -> None:
-    """Show or change how this workstation presents itself to archives."""
-    found = context.workstation.identity
-    if ae_title is not None or port is not None:
-        found = replace(
-            found,
-            ae_title=found.ae_title if ae_title is None else ae_title,
-            port=found.port if port is None else port,
-        )
-        found.save(context.workstation.settings)
-    if as_json:
-        print_json({"ae_title": found.ae_title, "port": found.port})
-    else:
-        click.echo(f"{found.ae_title} on port {found.port}")
-
-
-@click.command()
-@click.argument("peer")
-@json_option
-@pass_context
-def echo(context: Context, peer: str, as_json: bool) -> None:
-    """Test the connection to PEER, step by step."""
-    from lightbox.network.echo import echo as run_echo
-
-    result = run_echo(context.workstation.peers.get(peer), context.workstation.identity)
-    if as_json:
-        print_json(result.as_dict())
-    else:
-        for step in result.steps:
-            click.echo(f"{'ok' if step.ok else 'failed':7} {step.name:20} {step.milliseconds:6.0f} ms  {step.text}")
-    if not result.ok:
-        raise LightboxError("The peer does not answer an echo", where=peer, why=result.why, todo=result.todo)
 
 
 @click.command(

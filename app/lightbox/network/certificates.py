@@ -16,9 +16,6 @@ from pathlib import Path
 
 from lightbox.core.errors import LightboxError
 
-WARN_DAYS = 30
-"""A certificate that ends within so many days deserves a warning."""
-
 _SEQUENCE, _OID, _UTC_TIME, _CONTEXT_0, _CONTEXT_3 = 0x30, 0x06, 0x17, 0xA0, 0xA3
 _COMMON_NAME, _ORGANIZATION, _UNIT = bytes.fromhex("550403"), bytes.fromhex("55040a"), bytes.fromhex("55040b")
 _ALTERNATIVE_NAME = bytes.fromhex("551d11")

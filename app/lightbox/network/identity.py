@@ -11,6 +11,8 @@ from lightbox.core.settings import Settings
 _KEY = "network.identity"
 DEFAULT_AE_TITLE = "LIGHTBOX"
 DEFAULT_PORT = 11112
+CERTIFICATE_WARNING_DAYS = 30
+"""A certificate that ends within so many days deserves a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class TlsSettings:
         """Check the values."""
         if self.minimum_version not in ("1.2", "1.3"):
             raise UsageError("TLS below 1.2 is not spoken", where=self.minimum_version, todo="Use 1.2 or 1.3")
+        if self.client_certificate not in ("required", "optional"):
+            raise UsageError("Client certificates are required or optional", where=self.client_certificate)
         if self.profile not in ("bcp195", "bcp195-modified"):
             raise UsageError("There is no such TLS profile", where=self.profile, todo="Use bcp195 or bcp195-modified")
 
@@ -99,8 +103,9 @@ class LocalIdentity:
                 where=self.ae_title,
                 todo="Use 1 to 16 printable ASCII characters without backslash",
             )
-        if not 0 <= self.port <= 65535:
-            raise UsageError("Our port is not valid", where=str(self.port), todo="Use a number from 1 to 65535")
+        for port in (self.port, self.tls_port):
+            if not 0 <= port <= 65535:
+                raise UsageError("Our port is not valid", where=str(port), todo="Use a number from 1 to 65535")
 
     @classmethod
     def of(cls, settings: Settings) -> LocalIdentity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from lightbox.core.errors import LightboxError, NotFoundError, UsageError
 from lightbox.core.settings import Settings
@@ -12,6 +13,7 @@ from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity, TlsSettings
 
 _KEY = "network.peers"
+_READABLE = "Without TLS, patients' data would travel readable for everyone on the network"
 WEB_AUTHENTICATIONS = ("none", "basic", "bearer")
 COMMITMENTS = ("auto", "always", "never")
 
@@ -110,11 +112,29 @@ class Peer:
             raise UsageError(
                 "There is no such commitment setting", where=self.commitment, todo="Use auto, always, never"
             )
+        if self.own_ae:
+            LocalIdentity(self.own_ae)
+        if not 0 <= self.own_port <= 65535:
+            raise UsageError("Our port is not valid", where=str(self.own_port), todo="Use a number from 1 to 65535")
+        if not 1 <= self.associations <= 16:
+            raise UsageError(
+                "The number of associations is not valid", where=str(self.associations), todo="Use 1 to 16"
+            )
+        if self.bandwidth_limit < 0:
+            raise UsageError("The bandwidth limit is not valid", where=str(self.bandwidth_limit), todo="0 is no limit")
 
     @property
     def needs_reason(self) -> bool:
         """Whether plaintext is used towards another computer without a stated reason."""
-        return self.tls is None and not self.plaintext_reason.strip() and not is_loopback(self.host)
+        return not self.plaintext_reason.strip() and any(self.plaintext_hosts)
+
+    @property
+    def plaintext_hosts(self) -> tuple[str, ...]:
+        """Hosts of other computers that are talked to without TLS, by DICOM or by DICOMweb."""
+        hosts = [self.host] if self.tls is None else []
+        if self.web is not None and self.web.url.lower().startswith("http://"):
+            hosts.append(urlsplit(self.web.url).hostname or "")
+        return tuple(dict.fromkeys(host for host in hosts if not is_loopback(host)))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values, without what is at its default."""
@@ -154,10 +174,11 @@ def check_plaintext(peer: Peer) -> None:
     """
     if peer.needs_reason:
         raise AssociationError(
-            f"{peer.name} is another computer, and without TLS patients' data would travel readable for everyone",
-            where=f"{peer.host}:{peer.port}",
-            todo=f"Set TLS up for it (peers edit {peer.name} --tls ...), or state why it has none "
-            f'(peers edit {peer.name} --plaintext-reason "...")',
+            _READABLE,
+            where=f"{peer.name}, {', '.join(peer.plaintext_hosts)}",
+            why="The peer has neither TLS nor a stated reason for doing without",
+            todo=f"Set TLS up for it (lightbox peers edit {peer.name} --tls --ca FILE), or state why it has none "
+            f'(lightbox peers edit {peer.name} --plaintext-reason "...")',
             step="settings",
             code="peer.plaintext",
         )
@@ -187,7 +208,21 @@ class PeerBook:
         raise NotFoundError("There is no such peer", where=name, todo=f"Known peers: {known}")
 
     def add(self, peer: Peer, *, replace: bool = False) -> None:
-        """Add `peer`; an existing one of the same name is only replaced on request."""
+        """Add `peer`; an existing one of the same name is only replaced on request.
+
+        Raises
+        ------
+        UsageError
+            It is another computer without TLS, and no reason is stated.
+        LightboxError
+            There is one of this name.
+        """
+        if peer.needs_reason:
+            raise UsageError(
+                _READABLE,
+                where=", ".join(peer.plaintext_hosts),
+                todo="Set TLS up for this peer, or state why it has none (--plaintext-reason)",
+            )
         entries = self.all()
         same = [entry for entry in entries if entry.name.casefold() == peer.name.casefold()]
         if same and not replace:
@@ -195,6 +230,16 @@ class PeerBook:
                 "There is already a peer of this name", where=peer.name, todo="Remove it first or choose another name"
             )
         entries = [peer if entry in same else entry for entry in entries] if same else [*entries, peer]
+        self._settings.set(_KEY, [entry.as_json() for entry in entries])
+
+    def change(self, name: str, peer: Peer) -> None:
+        """Put `peer` in the place of the one called `name`, which it may rename."""
+        before = self.get(name)
+        if before.name.casefold() == peer.name.casefold():
+            self.add(peer, replace=True)
+            return
+        self.add(peer)  # refused where that name is taken
+        entries = [peer if entry == before else entry for entry in self.all() if entry != peer]
         self._settings.set(_KEY, [entry.as_json() for entry in entries])
 
     def remove(self, name: str) -> None:

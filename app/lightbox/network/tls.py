@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lightbox.network import tls_server_words, tls_words
-from lightbox.network.certificates import WARN_DAYS, Certificate, CertificateError
+from lightbox.network.certificates import Certificate, CertificateError
 from lightbox.network.errors import AssociationError
-from lightbox.network.identity import TlsSettings
+from lightbox.network.identity import CERTIFICATE_WARNING_DAYS, TlsSettings
 from lightbox.network.peers import Peer
 
 _BCP195 = (
@@ -77,8 +77,8 @@ class TlsFacts:
 
     @property
     def ends_soon(self) -> bool:
-        """Whether the certificate of the other side ends within `WARN_DAYS` days."""
-        return self.days_left is not None and self.days_left < WARN_DAYS
+        """Whether the certificate of the other side ends within `CERTIFICATE_WARNING_DAYS` days."""
+        return self.days_left is not None and self.days_left < CERTIFICATE_WARNING_DAYS
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""

@@ -176,6 +176,20 @@ def broken_off(peer: Peer, *, timed_out: bool) -> AssociationError:
     )
 
 
+def needs_tls(peer: Peer, version: str = "", issuer: str = "") -> AssociationError:
+    """Return the error for a peer that wants TLS where we called it without; version and issuer help to set it up."""
+    known = [version.replace("TLSv", "TLS "), f"a certificate from {issuer}" if issuer else ""]
+    offers = " with ".join(part for part in known if part)
+    return AssociationError(
+        f"{peer.ae_title} requires TLS",
+        where=peer.name,
+        why=f"It does not take our plaintext request, but offers {offers}" if offers else "It answered with TLS",
+        todo="Set TLS up for this peer: --tls --ca FILE, and --cert FILE --key FILE where it demands a certificate",
+        step="association",
+        code="association.needs-tls",
+    )
+
+
 def odd_reply(peer: Peer, first: bytes) -> AssociationError:
     """Return the error for an answer to our association request that is no DICOM message.
 
@@ -188,14 +202,7 @@ def odd_reply(peer: Peer, first: bytes) -> AssociationError:
     """
     target = f"{peer.host}:{peer.port}"
     if first[:1] in (b"\x15", b"\x16") and first[1:2] == b"\x03":
-        return AssociationError(
-            f"{peer.ae_title} requires TLS",
-            where=peer.name,
-            why="It answered our plaintext request with a TLS message",
-            todo="Set TLS up for this peer: --tls --ca FILE, and --cert FILE --key FILE where it demands a certificate",
-            step="association",
-            code="association.needs-tls",
-        )
+        return needs_tls(peer)
     if first.startswith((b"HTTP/", b"<!DO", b"<htm", b"<HTM")):
         return AssociationError(
             f"{target} is a web service, not a DICOM one",
