@@ -13,6 +13,8 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.values import convert_PN, convert_text
 
+import lightbox.dicom.reading  # noqa: F401  (sets that pydicom takes any value and prints none)
+
 _TEXT_WITH_CHARSET = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 _OPAQUE = frozenset({"SQ", "OB", "OW", "OF", "OD", "OL", "OV", "UN"})
@@ -52,6 +54,17 @@ def row(identifier: Dataset, outer: Dataset | None = None) -> dict[str, str]:
         else:
             result[word] = "\\".join(str(part) for part in _many(value))
     return result
+
+
+def text(identifier: Dataset, keyword: str) -> str:
+    """Return one attribute as `row` does, without converting anything in `identifier`; "" when it is absent."""
+    element = identifier.get_item(keyword)
+    if element is None or element.value is None:
+        return ""
+    if isinstance(element.value, bytes):
+        vr = str(element.VR) if element.VR else dictionary_VR(element.tag)
+        return _decode(element.value, vr, _encodings(identifier))
+    return "\\".join(str(part) for part in _many(element.value))
 
 
 def items(identifier: Dataset, keyword: str) -> list[Dataset]:
