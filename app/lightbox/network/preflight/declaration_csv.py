@@ -11,8 +11,8 @@ from lightbox.network.preflight import vocabulary
 from lightbox.network.preflight.pairs import SCP, SCU, Pair, Role
 
 _CLASS_HEADINGS = {
-    "sopclass", "sopclassuid", "sopclassname", "sopclasses", "abstractsyntax", "abstractsyntaxuid", "abstractsyntaxname",
-    "dicomsopclass", "service", "uid", "object", "storageclass", "iod",
+    "sopclass", "sopclassuid", "sopclassname", "sopclasses", "abstractsyntax", "abstractsyntaxuid",
+    "abstractsyntaxname", "dicomsopclass", "service", "uid", "object", "storageclass", "iod",
 }  # fmt: skip
 _SYNTAX_HEADINGS = {
     "transfersyntax", "transfersyntaxes", "transfersyntaxuid", "transfersyntaxuids", "transfersyntaxname",
@@ -176,7 +176,9 @@ class _Columns:
     def __init__(self, head: Sequence[str]) -> None:
         keys = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in head]
         self._classes = [i for i, key in enumerate(keys) if key in _CLASS_HEADINGS or key.startswith("sopclass")]
-        self._syntaxes = [i for i, key in enumerate(keys) if key in _SYNTAX_HEADINGS or key.startswith("transfersyntax")]
+        self._syntaxes = [
+            i for i, key in enumerate(keys) if key in _SYNTAX_HEADINGS or key.startswith("transfersyntax")
+        ]
         self._roles = [i for i, key in enumerate(keys) if key in _ROLE_HEADINGS]
         self._flags: list[tuple[int, Role]] = [(i, key) for i, key in enumerate(keys) if key in (SCP, SCU)]  # type: ignore[misc]
         self.first = 1

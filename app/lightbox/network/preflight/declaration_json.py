@@ -48,7 +48,7 @@ def _of_rows(values: Mapping[str, Any]) -> Declaration:
         if not isinstance(row, Mapping):
             problems.append(f"row {number}: it is no object")
             continue
-        if "observed" in row and row["observed"] != "accepted":
+        if ("observed" in row and row["observed"] != "accepted") or row.get("denied"):
             continue
         names = row.get("transfer_syntaxes", row.get("transfer_syntax", ()))
         roles = row.get("role", row.get("roles", SCP))
@@ -59,7 +59,9 @@ def _of_rows(values: Mapping[str, Any]) -> Declaration:
     return Declaration(
         unique(found),
         tls if isinstance(tls, bool) else None,
-        None if web is None else tuple(name for name in WEB_SERVICES if name in {str(entry).casefold() for entry in web}),
+        None
+        if web is None
+        else tuple(name for name in WEB_SERVICES if name in {str(entry).casefold() for entry in web}),
         str(values.get("source", "")),
         str(values.get("date", values.get("at", ""))),
         str(values.get("who", "")),

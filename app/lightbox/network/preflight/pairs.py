@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-SCP: Literal["scp"] = "scp"
-SCU: Literal["scu"] = "scu"
-Role = Literal["scp", "scu"]
+SCP = "scp"
+SCU = "scu"
+Role = str
+"""`SCP` or `SCU`: what the peer is."""
 
 
 class Pair(NamedTuple):

@@ -11,7 +11,7 @@ from lightbox.network.preflight import services, vocabulary
 from lightbox.network.preflight.declaration import Declaration
 from lightbox.network.preflight.needs import Needs
 from lightbox.network.preflight.observation import Observation, Observed
-from lightbox.network.preflight.pairs import SCU, Pair
+from lightbox.network.preflight.pairs import SCP, SCU, Pair
 
 OK = "ok"
 TRANSCODE = "transcode"
@@ -62,11 +62,10 @@ class Row:
     reason: str = ""
     count: int = 0
     advice: str = ""
-
-    @property
-    def failing(self) -> bool:
-        """Whether this row makes the pre-flight fail."""
-        return self.verdict in FAILING and (self.needed or self.declared)
+    denied: bool = False
+    """Accepted in the negotiation, but the service failed when it was used."""
+    failing: bool = False
+    """Whether this row makes the pre-flight fail."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -78,6 +77,7 @@ class Row:
             "needed": self.needed,
             "observed": self.observed.state,
             "verdict": self.verdict,
+            "denied": self.denied,
             "sop_class_name": vocabulary.class_name(self.pair.sop_class),
             "transfer_syntax_name": vocabulary.full(self.pair.transfer_syntax),
             "needed_for": self.reason,
@@ -118,6 +118,7 @@ class Judge:
         self._declared = frozenset(declaration.pairs) if declaration is not None else frozenset()
         self._needs = needs
         self._seen = observation
+        self._denied = {check.sop_class: check for check in observation.services if check.state == "denied"}
 
     def rows(self, pairs: Iterable[Pair]) -> list[Row]:
         """Return the rows of `pairs`, worst first."""
@@ -130,38 +131,60 @@ class Judge:
         seen = self._seen.of(pair)
         verdict, advice = self._judge(pair, declared, needed, seen)
         reason, count = self._needs.reasons.get(pair, ""), self._needs.counts.get(pair, 0)
-        return Row(pair, declared, needed, seen, verdict, reason, count, advice)
+        denied = seen.state == "accepted" and pair.sop_class in self._denied
+        fails = self._fails(verdict, declared, needed)
+        return Row(pair, declared, needed, seen, verdict, reason, count, advice, denied, fails)
+
+    def _fails(self, verdict: str, declared: bool, needed: bool) -> bool:
+        if verdict == ROLE_REFUSED and not declared:
+            return needed and not self._accepted(services.STUDY_MOVE, SCP)
+        return verdict in FAILING and (declared or needed)
 
     def _judge(self, pair: Pair, declared: bool, needed: bool, seen: Observed) -> tuple[str, str]:
         if seen.state == "untested":
             return UNTESTED, seen.why or "It was not probed"
+        denied = self._denied.get(pair.sop_class)
+        if seen.state == "accepted" and denied is not None:
+            return self._denial(pair, declared, needed)
         if seen.state == "accepted":
             if declared or (needed and self._declaration is None):
                 return OK, ""
             return ACCEPTED_BUT_UNDECLARED, self._undeclared(needed)
         if seen.role_refused:
             return ROLE_REFUSED, self._role(pair)
-        if not needed and not declared:
-            return OK, "Refused, and neither needed nor declared"
+        verdict, advice = self._refused(pair) if needed else (OK, "Refused, and neither needed nor declared")
+        if not declared:
+            return verdict, advice
+        if verdict in (OK, TRANSCODE):
+            return DECLARED_BUT_REFUSED, f"{self._broken_promise(pair)} {advice if needed else ''}".strip()
+        return verdict, f"{advice} {self._broken_promise(pair)}"
+
+    def _denial(self, pair: Pair, declared: bool, needed: bool) -> tuple[str, str]:
+        """Judge a service that was accepted in the negotiation and then failed."""
+        check = self._denied[pair.sop_class]
+        words = f"{check.text}. {check.todo}." if check.todo else f"{check.text}."
+        instead = services.BY_CLASS[pair.sop_class].instead
+        if needed and instead and self._accepted(instead, pair.role):
+            return (DECLARED_BUT_REFUSED if declared else OK), (
+                f"{words} Meanwhile {services.BY_CLASS[instead].name} is used."
+            )
         if needed:
-            verdict, advice = self._refused(pair)
-            if verdict != TRANSCODE or not declared:
-                return (DECLARED_BUT_REFUSED, self._broken_promise(pair)) if verdict == OK and declared else (
-                    verdict,
-                    f"{advice} {self._broken_promise(pair)}" if declared else advice,
-                )
-            return DECLARED_BUT_REFUSED, f"{self._broken_promise(pair)} {advice}"
-        return DECLARED_BUT_REFUSED, self._broken_promise(pair)
+            return BLOCKED, words
+        return (DECLARED_BUT_REFUSED if declared else OK), f"{words} It is not needed."
+
+    def _accepted(self, sop_class: str, role: str) -> list[str]:
+        """Return the transfer syntaxes in which a SOP class was accepted and, if a service, answered."""
+        return [] if sop_class in self._denied else self._seen.accepted(sop_class, role)
 
     def _refused(self, pair: Pair) -> tuple[str, str]:
         """Judge a pair that is needed and refused by what the peer accepts instead."""
         name, syntax = vocabulary.class_name(pair.sop_class), vocabulary.short(pair.transfer_syntax)
         service = services.BY_CLASS.get(pair.sop_class)
-        accepted = self._seen.accepted(pair.sop_class, pair.role)
+        accepted = self._accepted(pair.sop_class, pair.role)
         if service is not None:
             if vocabulary.EXPLICIT_LE in accepted:
                 return TRANSCODE, f"Accepted in Explicit LE, which is used instead of {syntax}."
-            if service.instead and self._seen.accepted(service.instead, pair.role):
+            if service.instead and self._accepted(service.instead, pair.role):
                 return OK, f"Refused; {services.BY_CLASS[service.instead].name} is used instead"
             return BLOCKED, (
                 f"{self._peer.name} does not offer {service.name} to us. Enable it there for AE {self._own_title};"
@@ -180,13 +203,15 @@ class Judge:
         lossy = [vocabulary.short(s) for s in accepted if not vocabulary.lossless(s)]
         if lossy:
             return LOSSY_ONLY, (
-                f"{self._peer.name} takes {name} only in {', '.join(lossy)}: pixel values would change. Lightbox does not"
-                f" do that by itself. {self._enable(pair)}"
+                f"{self._peer.name} takes {name} only in {', '.join(lossy)}: pixel values would change. Lightbox"
+                f" does not do that by itself. {self._enable(pair)}"
             )
         if accepted:
             others = ", ".join(vocabulary.short(s) for s in accepted)
-            return BLOCKED, f"{self._peer.name} takes {name} only in {others}, which {syntax} cannot be converted to. " + (
-                self._enable(pair)
+            return (
+                BLOCKED,
+                f"{self._peer.name} takes {name} only in {others}, which {syntax} cannot be converted to. "
+                + (self._enable(pair)),
             )
         return BLOCKED, f"{self._peer.name} refuses {name} in every encoding that was probed. {self._enable(pair)}"
 

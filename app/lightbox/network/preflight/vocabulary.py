@@ -1,4 +1,4 @@
-"""SOP classes and transfer syntaxes as people, vendors and DCMTK write them (PS3.6 Annex A), and what they mean here."""
+"""SOP classes and transfer syntaxes as people, vendors and DCMTK write them (PS3.6 Annex A), and what they mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPLICIT_BE = "1.2.840.10008.1.2.2"
 
 
 class Syntax(NamedTuple):
-    """A transfer syntax: its UID, a short name, and its family (``uncompressed``, ``lossless``, ``lossy``, ``video``)."""
+    """A transfer syntax: its UID, a short name, and its family (one of `FAMILIES`)."""
 
     uid: str
     short: str
@@ -57,9 +57,7 @@ SYNTAXES: tuple[Syntax, ...] = (
 
 _BY_UID = {syntax.uid: syntax for syntax in SYNTAXES}
 FAMILIES = ("uncompressed", "lossless", "lossy", "video")
-_OTHER_LOSSLESS = frozenset(
-    {"1.2.840.10008.1.2.1.98", _JPEG + "58", _JPEG + "65", _JPEG + "66", _JPEG + "92"}
-)
+_OTHER_LOSSLESS = frozenset({"1.2.840.10008.1.2.1.98", _JPEG + "58", _JPEG + "65", _JPEG + "66", _JPEG + "92"})
 
 VERIFICATION = "1.2.840.10008.1.1"
 
@@ -277,5 +275,7 @@ def _names(kind: str) -> dict[str, str]:
                 names.setdefault(fold(name), uid)
                 if kind == "SOP Class":
                     names.setdefault(fold(name.removesuffix(" (Retired)").removesuffix("Storage")), uid)
-    names.update((fold(name), uid) for name, uid in (_SYNTAX_NAMES if kind == "Transfer Syntax" else _CLASS_NAMES).items())
+    names.update(
+        (fold(name), uid) for name, uid in (_SYNTAX_NAMES if kind == "Transfer Syntax" else _CLASS_NAMES).items()
+    )
     return names
