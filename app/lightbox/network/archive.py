@@ -9,24 +9,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from pydicom.dataset import Dataset
-from pynetdicom import evt
-from pynetdicom.dimse_primitives import C_GET, C_MOVE
-from pynetdicom.presentation import PresentationContext, build_context
 
 from lightbox.core.errors import UsageError
-from lightbox.network import contexts, find, get, handlers, move, query_keys, reply, suboperations
+from lightbox.network import contexts, find, get, move, query_keys, reply, suboperations
 from lightbox.network.archive_index import ArchiveIndex, Entry
-from lightbox.network.association import associated
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.receive import Receiver
-from lightbox.network.stack import Entity, EntityServer, LightboxAssociation
 from lightbox.network.stored import StoredObject, of_files, of_library
+from lightbox.network.wire import commands
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.client import open_association
+from lightbox.network.wire.commands import Request
+from lightbox.network.wire.contexts import Proposed
+from lightbox.network.wire.negotiation import AssociationRequest, Decision, accept_by
+from lightbox.network.wire.server import Server
 
 if TYPE_CHECKING:
     from lightbox.library.library import Library
@@ -76,12 +78,12 @@ class Archive:
         self._folder = Path(source) if isinstance(source, Path | str) else None
         self._library: Library | None = None if isinstance(source, Path | str) else source
         self._receiver = Receiver(self._library) if self._library is not None else None
-        self._server: EntityServer | None = None
+        self._server: Server | None = None
 
     @property
     def port(self) -> int:
         """The port it listens on, 0 when it does not."""
-        return int(self._server.server_address[1]) if self._server is not None else 0
+        return self._server.port if self._server is not None else 0
 
     def peer(self, name: str = "archive") -> Peer:
         """Return it as a peer."""
@@ -96,22 +98,21 @@ class Archive:
             self.index.add(_all_of(self._library))
         elif self._folder is not None:
             self.index.add(of_files(sorted(path for path in self._folder.rglob("*") if path.is_file())))
-        self._server = Entity(self._identity).listen(
+        server = Server(
             (self._identity.host, self._identity.port),
-            [build_context(handlers.VERIFICATION)],
-            [(evt.EVT_REQUESTED, self._negotiate), (evt.EVT_C_FIND, self._find), handlers.STORE],
+            self._identity,
+            negotiate=self._negotiate,
+            services={commands.C_FIND: self._find, commands.C_GET: self._get, commands.C_MOVE: self._move},
             receiver=self._receiver,
-            services={C_GET: self._get, C_MOVE: self._move},
         )
+        server.start()
+        self._server = server
 
     def stop(self) -> None:
         """Stop listening and end associations."""
         server, self._server = self._server, None
         if server is not None:
-            associations = server.active_associations
-            server.shutdown()
-            for association in associations:
-                association.abort()
+            server.stop()
         if self._receiver is not None:
             self._receiver.close()
         if self._library is not None and server is not None:
@@ -130,30 +131,27 @@ class Archive:
             uids = [record.sop_instance_uid for record in self._library.instances_of(series_uid)]
             self.index.add(of_library(self._library, uids))
 
-    def _negotiate(self, event: Any) -> None:
-        association: LightboxAssociation = event.assoc
-        request = association.requestor.primitive
-        proposed = request.presentation_context_definition_list if request is not None else []
-        storage = contexts.acceptable(proposed)
-        for context in storage:
-            held = self.index.syntaxes(str(context.abstract_syntax))
-            # Where the requestor leaves the choice, choose what we can send as it is stored
-            context.transfer_syntax = sorted(context.transfer_syntax, key=lambda uid: str(uid) not in held)
-            context.scu_role = context.scp_role = True
-        services = [build_context(model, list(contexts.LITTLE_ENDIAN)) for model in _SERVICES]
-        echo = build_context(handlers.VERIFICATION, list(contexts.LITTLE_ENDIAN))
-        association.acceptor.supported_contexts = [echo, *services, *storage]
+    def _negotiate(self, request: AssociationRequest) -> Decision:
+        return accept_by(request, self._accept, both_roles=contexts.is_storage_class)
 
-    def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
-        identifier = event.identifier
-        level = str(identifier.get("QueryRetrieveLevel", "")).strip().lower()
-        if level not in query_keys.LEVELS:
-            yield BAD_IDENTIFIER, None
-            return
+    def _accept(self, proposed: Proposed) -> str | int:
+        if proposed.abstract_syntax in _SERVICES:
+            return contexts.accept_service(proposed)
+        # Where the requestor leaves the choice, choose what we can send as it is stored
+        held = self.index.syntaxes(proposed.abstract_syntax)
+        kept = tuple(syntax for syntax in proposed.transfer_syntaxes if syntax in held)
+        return contexts.accept_storage(proposed._replace(transfer_syntaxes=kept or proposed.transfer_syntaxes))
+
+    def _find(self, association: Association, request: Request) -> None:
+        identifier = request.dataset()
         asked = reply.row(identifier)
+        level = reply.text(identifier, "QueryRetrieveLevel").lower()
+        if level not in query_keys.LEVELS:
+            association.respond(request, BAD_IDENTIFIER)
+            return
         for row in self.index.find(level, {word: key for word, key in asked.items() if key}):
-            if event.is_cancelled:
-                yield suboperations.CANCELLED, None
+            if association.cancelled(request):
+                association.respond(request, suboperations.CANCELLED)
                 return
             answer = Dataset()
             answer.SpecificCharacterSet = "ISO_IR 192"
@@ -163,20 +161,20 @@ class Archive:
                     query_keys.put(answer, word, row.get(word, ""))
                 except UsageError:
                     query_keys.put(answer, word, "")
-            yield suboperations.PENDING, answer
+            association.respond(request, suboperations.PENDING, answer)
+        association.respond(request, suboperations.SUCCESS)
 
-    def _get(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
-        entries = self._selected(request, context)
-        suboperations.serve(association, request, context, C_GET, entries, association, told=self.sent)
+    def _get(self, association: Association, request: Request) -> None:
+        suboperations.serve(association, request, self._selected(request), association, told=self.sent)
 
-    def _move(self, association: LightboxAssociation, request: Any, context: PresentationContext) -> None:
-        title = str(request.MoveDestination or "").strip()
+    def _move(self, association: Association, request: Request) -> None:
+        title = str(request.command.get("MoveDestination", ""))
         if title not in self.destinations:
-            suboperations.answer(association, request, context, C_MOVE, UNKNOWN_DESTINATION)
+            suboperations.answer(association, request, UNKNOWN_DESTINATION)
             return
-        entries = self._selected(request, context)
+        entries = self._selected(request)
         if not entries:
-            suboperations.serve(association, request, context, C_MOVE, [], None)
+            suboperations.serve(association, request, [], None)
             return
         host, port = self.destinations[title]
         pairs = dict.fromkeys(
@@ -185,21 +183,22 @@ class Archive:
             for pair in contexts.pairs_for(entry.description.sop_class_uid, [entry.description.transfer_syntax_uid])
         )
         proposed = contexts.build(list(pairs)[: contexts.MAXIMUM_CONTEXTS])
+        destination = Peer(title, title, host, port, plaintext_reason="a destination that was entered by hand")
         try:
-            with associated(Peer(title, title, host, port), self._identity, proposed) as outgoing:
-                originator = (association.peer_title, int(request.MessageID or 0))
-                suboperations.serve(
-                    association, request, context, C_MOVE, entries, outgoing, originator, told=self.sent
-                )
+            outgoing = open_association(destination, self._identity, proposed)
         except AssociationError as error:
             logger.warning("the destination of a C-MOVE could not be reached: %s", error.code)
-            suboperations.answer(
-                association, request, context, C_MOVE, suboperations.ALL_FAILED, [0, 0, len(entries), 0], entries
-            )
+            counts = [0, 0, len(entries), 0]
+            suboperations.answer(association, request, suboperations.ALL_FAILED, counts, entries)
+            return
+        try:
+            originator = (association.peer_title, request.message_id)
+            suboperations.serve(association, request, entries, outgoing, originator, told=self.sent)
+        finally:
+            outgoing.release()
 
-    def _selected(self, request: Any, context: PresentationContext) -> list[Entry]:
-        implicit = context.transfer_syntax[0].is_implicit_VR
-        return self.index.select(reply.row(reply.decode_identifier(request.Identifier, implicit_vr=implicit)))
+    def _selected(self, request: Request) -> list[Entry]:
+        return self.index.select(reply.row(request.dataset()))
 
 
 def _all_of(library: Library) -> Iterator[StoredObject]:

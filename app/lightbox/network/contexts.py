@@ -11,11 +11,15 @@ from collections.abc import Iterable
 
 from pydicom import uid as u
 from pydicom._uid_dict import UID_dictionary
-from pydicom.uid import UID
-from pynetdicom.presentation import PresentationContext, build_context
 
-MAXIMUM_CONTEXTS = 128
-"""Presentation context IDs are the odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
+from lightbox.network.wire.contexts import MAXIMUM_CONTEXTS as MAXIMUM_CONTEXTS
+from lightbox.network.wire.contexts import (
+    REFUSED_ABSTRACT_SYNTAX,
+    REFUSED_TRANSFER_SYNTAXES,
+    VERIFICATION,
+    Proposal,
+    Proposed,
+)
 
 LITTLE_ENDIAN = (str(u.ExplicitVRLittleEndian), str(u.ImplicitVRLittleEndian))
 _LAST_RESORT = (str(u.DeflatedExplicitVRLittleEndian), str(u.ExplicitVRBigEndian))
@@ -171,24 +175,31 @@ def uncompressed_pairs() -> list[Pair]:
     return [(sop_class, syntax) for sop_class in ALL_CLASSES for syntax in LITTLE_ENDIAN]
 
 
-def build(pairs: Iterable[Pair]) -> list[PresentationContext]:
-    """Return one presentation context for each pair."""
-    return [build_context(UID(sop_class), [UID(syntax)]) for sop_class, syntax in pairs]
+def build(pairs: Iterable[Pair], *, scp_role: bool = False) -> list[Proposal]:
+    """Return one presentation context for each pair; with `scp_role` we are the ones who receive (C-GET)."""
+    return [Proposal(sop_class, (syntax,), scp_role) for sop_class, syntax in pairs]
 
 
-def acceptable(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:
-    """Return what our storage SCP accepts of `proposed`: every storage class in any transfer syntax.
+def accept_storage(proposed: Proposed) -> str | int:
+    """Choose the transfer syntax in which our storage SCP takes a context: every storage class in any encoding.
 
     Where a context offers a choice, the sender's order counts, except that lossy, big-endian and deflated encodings
     come last: a sender must not be led to compress lossily, or to convert, what it could send as it is.
+
+    Returns
+    -------
+    str or int
+        The transfer syntax, or the result of refusal (PS3.8 9.3.3.2); a rule for `wire.negotiation.accept_by`.
     """
-    wanted: dict[str, list[str]] = {}
-    for context in proposed:
-        sop_class = str(context.abstract_syntax)
-        if is_storage_class(sop_class):
-            syntaxes = wanted.setdefault(sop_class, [])
-            syntaxes += [str(s) for s in context.transfer_syntax if str(s) not in syntaxes]
-    return [
-        build_context(UID(sop_class), [UID(s) for s in sorted(syntaxes, key=lambda s: s in _RISKY)])
-        for sop_class, syntaxes in wanted.items()
-    ]
+    if proposed.abstract_syntax == VERIFICATION:
+        return accept_service(proposed)
+    if not is_storage_class(proposed.abstract_syntax):
+        return REFUSED_ABSTRACT_SYNTAX
+    offered = sorted(proposed.transfer_syntaxes, key=lambda syntax: syntax in _RISKY)
+    return offered[0] if offered else REFUSED_TRANSFER_SYNTAXES
+
+
+def accept_service(proposed: Proposed) -> str | int:
+    """Choose the transfer syntax of a service whose messages we encode ourselves: native little endian."""
+    usable = [syntax for syntax in proposed.transfer_syntaxes if syntax in LITTLE_ENDIAN]
+    return usable[0] if usable else REFUSED_TRANSFER_SYNTAXES

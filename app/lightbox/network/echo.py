@@ -66,28 +66,27 @@ class EchoResult:
 
 def echo(peer: Peer, identity: LocalIdentity) -> EchoResult:
     """Ask `peer` for an echo, step by step. A failure is part of the result, not an exception."""
-    from pynetdicom.presentation import build_context
-
     from lightbox.network import words
-    from lightbox.network.association import Steps, associated
+    from lightbox.network.wire import commands
+    from lightbox.network.wire.client import Steps, associated
+    from lightbox.network.wire.contexts import Proposal
 
     result = EchoResult(peer.name)
     steps = Steps()
     begun = time.perf_counter()
     try:
-        with associated(peer, identity, [build_context(VERIFICATION)], steps=steps) as association:
-            result.implementation = str(association.acceptor.implementation_version_name or "")
+        with associated(peer, identity, [Proposal(VERIFICATION)], steps=steps) as association:
+            result.implementation = association.implementation_version
             before = time.perf_counter()
-            reply = association.send_c_echo()
+            response = association.request(association.accepted[0], commands.c_echo())
             taken = time.perf_counter() - before
-            status = getattr(reply, "Status", None)
-            if status == 0x0000:
+            if response.status == 0x0000:
                 steps.done.append(("echo", taken, f"{peer.ae_title} answers the echo"))
                 result.ok = True
             else:
                 raise AssociationError(
                     f"{peer.ae_title} did not answer the echo",
-                    why=words.status_words(status),
+                    why=words.status_words(response.status, response.comment),
                     todo="Ask the administrator of the peer to allow verification to our AE title",
                     step="echo",
                     code="echo.failed",
@@ -95,7 +94,8 @@ def echo(peer: Peer, identity: LocalIdentity) -> EchoResult:
     except AssociationError as error:
         text = f"{error.what}: {error.why}" if error.why else error.what
         result.why, result.todo, result.code = text, error.todo, error.code
-        failed = EchoStep(error.step, False, time.perf_counter() - begun - sum(s[1] for s in steps.done), text)
+        step = "echo" if error.step == "operation" else error.step
+        failed = EchoStep(step, False, time.perf_counter() - begun - sum(s[1] for s in steps.done), text)
         result.steps = [*(EchoStep(name, True, taken, said) for name, taken, said in steps.done), failed]
     else:
         result.steps = [EchoStep(name, True, taken, said) for name, taken, said in steps.done]

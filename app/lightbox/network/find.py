@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from pynetdicom.presentation import build_context
-
-from lightbox.core.errors import Problem, Severity, UsageError
+from lightbox.core.errors import LightboxError, Problem, Severity, UsageError
 from lightbox.core.jobs import CancelToken
 from lightbox.network import query_keys, reply, words
-from lightbox.network.association import CancelWatch, associated, context_for, send_cancel
 from lightbox.network.contexts import LITTLE_ENDIAN
 from lightbox.network.errors import DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
-from lightbox.network.stack import LightboxAssociation
+from lightbox.network.wire import commands
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.client import associated
+from lightbox.network.wire.commands import Response
+from lightbox.network.wire.contexts import Proposal
 
 MODELS = {"patient": "1.2.840.10008.5.1.4.1.2.1.1", "study": "1.2.840.10008.5.1.4.1.2.2.1"}
 """C-FIND SOP classes by root."""
@@ -26,7 +27,7 @@ class Finder:
 
     Parameters
     ----------
-    association : LightboxAssociation
+    association : Association
         Established, with a context of the model of `root`.
     peer : Peer
         For error messages.
@@ -36,14 +37,11 @@ class Finder:
         Gets what was wrong with single replies, which are then skipped.
     """
 
-    def __init__(
-        self, association: LightboxAssociation, peer: Peer, root: str, problems: list[Problem] | None = None
-    ) -> None:
+    def __init__(self, association: Association, peer: Peer, root: str, problems: list[Problem] | None = None) -> None:
         self._association = association
         self._peer = peer
         self._root = root
         self._problems = problems if problems is not None else []
-        self._message_id = 0
 
     def find(
         self,
@@ -110,46 +108,39 @@ class Finder:
         self, level: str, keys: dict[str, str], cancel: CancelToken | None, limit: int | None
     ) -> Iterator[dict[str, str]]:
         model = MODELS[self._root]
-        context = context_for(self._association, model)
-        assert context is not None and context.context_id is not None
-        self._message_id = self._message_id % 65_000 + 1
+        context = self._association.context(model)
+        assert context is not None
         unique = query_keys.UNIQUE_KEY[level]
         count = unreadable = 0
-        stopped = False
-        with CancelWatch(self._association, cancel, self._message_id, context.context_id):
-            if not self._association.is_established:
-                raise words.lost(self._peer, "query")
-            responses = self._association.send_c_find(query_keys.identifier(level, keys), model, self._message_id)
-            for answer, found in responses:
-                status = getattr(answer, "Status", None)
-                if status is None:
-                    if cancel is not None and cancel.cancelled:
-                        break
-                    raise words.lost(self._peer, "query")
-                if status not in (0xFF00, 0xFF01):
-                    self._end(status, str(getattr(answer, "ErrorComment", "")), stopped, cancel)
-                    break
-                if status == 0xFF01:
-                    self._note(Severity.INFO, "find.keys-ignored", "The archive did not match all of the keys")
-                if stopped:
+        identifier = query_keys.identifier(level, keys)
+        responses = self._association.requests(context, commands.c_find(model), identifier, cancel=cancel)
+        try:
+            for response in responses:
+                if not response.is_pending:
+                    self._end(response, cancel)
                     continue
-                if found is None:
+                if response.status == 0xFF01:
+                    self._note(Severity.INFO, "find.keys-ignored", "The archive did not match all of the keys")
+                try:
+                    values = reply.row(response.dataset())
+                except LightboxError:
                     unreadable += 1
                     continue
-                values = reply.row(found)
                 if not values.get(unique):
                     self._note(Severity.WARNING, "find.row-incomplete", f"A reply without {unique} was left out")
                     continue
                 count += 1
                 yield values
                 if limit is not None and count >= limit:
-                    stopped = True
-                    send_cancel(self._association, self._message_id, context.context_id)
+                    break
+        finally:
+            responses.close()  # what is not wanted any more is cancelled
         if unreadable:
             self._note(Severity.WARNING, "find.row-unreadable", "Replies that could not be read were left out")
 
-    def _end(self, status: int, comment: str, stopped: bool, cancel: CancelToken | None) -> None:
-        if status == 0x0000 or (status == 0xFE00 and (stopped or (cancel is not None and cancel.cancelled))):
+    def _end(self, response: Response, cancel: CancelToken | None) -> None:
+        status, comment = response.status, response.comment
+        if status == 0x0000 or (status == 0xFE00 and cancel is not None and cancel.cancelled):
             return
         if status & 0xF000 == 0xB000 or status == 0x0001:
             self._note(Severity.WARNING, "find.warning", words.status_words(status, comment))
@@ -173,7 +164,7 @@ def session(
     """Open an association for several queries."""
     if root not in MODELS:
         raise UsageError("There is no such query root", where=root, todo="Use study or patient")
-    with associated(peer, identity, [build_context(MODELS[root], list(LITTLE_ENDIAN))]) as association:
+    with associated(peer, identity, [Proposal(MODELS[root], LITTLE_ENDIAN)]) as association:
         yield Finder(association, peer, root, problems)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from pynetdicom.presentation import build_context
-
 from lightbox.core.jobs import CancelToken
-from lightbox.network import contexts, handlers, operation
-from lightbox.network.association import associated, context_for, storage_roles
+from lightbox.network import contexts, operation
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.operation import Outcome, Target
 from lightbox.network.peers import Peer
 from lightbox.network.receive import Receiver
-from lightbox.network.stack import LightboxAssociation
+from lightbox.network.wire import commands
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.client import associated
+from lightbox.network.wire.contexts import Proposal
 
 MODEL = "1.2.840.10008.5.1.4.1.2.2.3"
 """Study Root Query/Retrieve Information Model - GET."""
@@ -27,25 +27,13 @@ ROOM = contexts.MAXIMUM_CONTEXTS - 1
 class GetSession:
     """C-GET requests on one association."""
 
-    def __init__(self, association: LightboxAssociation, peer: Peer) -> None:
+    def __init__(self, association: Association, peer: Peer) -> None:
         self._association = association
         self._peer = peer
-        self._message_id = 0
 
     def retrieve(self, target: Target, cancel: CancelToken | None = None) -> Outcome:
         """Retrieve `target`; the objects arrive in the receiver of the association."""
-        context = context_for(self._association, MODEL)
-        assert context is not None and context.context_id is not None
-        self._message_id = self._message_id % 60_000 + 1
-        return operation.run(
-            self._association,
-            self._peer,
-            "C-GET",
-            self._message_id,
-            context.context_id,
-            lambda: self._association.send_c_get(target.identifier(), MODEL, self._message_id),
-            cancel,
-        )
+        return operation.run(self._association, self._peer, MODEL, commands.c_get(MODEL), target, cancel)
 
 
 @contextlib.contextmanager
@@ -60,16 +48,12 @@ def session(
         With code ``"get.not-offered"`` when the peer does not offer C-GET, and ``"get.no-role"`` when it does not let
         us act as storage SCP on our own association (PS3.7 D.3.3.4).
     """
-    proposed = [build_context(MODEL, list(contexts.LITTLE_ENDIAN)), *contexts.build(pairs[:ROOM])]
-    with associated(
-        peer,
-        identity,
-        proposed,
-        negotiation=storage_roles(sop_class for sop_class, _ in pairs[:ROOM]),
-        handlers=[handlers.STORE],
-        receiver=receiver,
-    ) as association:
-        if context_for(association, MODEL) is None:
+    proposed = [
+        Proposal(MODEL, contexts.LITTLE_ENDIAN),
+        *contexts.build(pairs[:ROOM], scp_role=True),
+    ]
+    with associated(peer, identity, proposed, receiver=receiver) as association:
+        if association.context(MODEL) is None:
             raise AssociationError(
                 f"{peer.ae_title} does not offer C-GET",
                 where=peer.name,
@@ -77,7 +61,7 @@ def session(
                 step="association",
                 code="get.not-offered",
             )
-        if not any(context.as_scp for context in association.accepted_contexts):
+        if not any(context.as_scp for context in association.accepted):
             raise AssociationError(
                 f"{peer.ae_title} does not let us receive objects on our own association",
                 where=peer.name,

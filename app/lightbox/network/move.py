@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from pynetdicom.presentation import build_context
-
 from lightbox.core.jobs import CancelToken
 from lightbox.network import contexts, operation
-from lightbox.network.association import associated, context_for
 from lightbox.network.errors import DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.operation import Outcome, Target
 from lightbox.network.peers import Peer
-from lightbox.network.stack import LightboxAssociation
+from lightbox.network.wire import commands
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.client import associated
+from lightbox.network.wire.contexts import Proposal
 
 MODEL = "1.2.840.10008.5.1.4.1.2.2.2"
 """Study Root Query/Retrieve Information Model - MOVE."""
@@ -23,28 +23,17 @@ MODEL = "1.2.840.10008.5.1.4.1.2.2.2"
 class MoveSession:
     """C-MOVE requests on one association, all to one destination."""
 
-    def __init__(self, association: LightboxAssociation, peer: Peer, identity: LocalIdentity, destination: str) -> None:
+    def __init__(self, association: Association, peer: Peer, identity: LocalIdentity, destination: str) -> None:
         self._association = association
         self._peer = peer
         self._identity = identity
         self._destination = destination
-        self._message_id = 0
 
     def retrieve(self, target: Target, cancel: CancelToken | None = None) -> Outcome:
         """Have `target` sent to the destination."""
-        context = context_for(self._association, MODEL)
-        assert context is not None and context.context_id is not None
-        self._message_id = self._message_id % 60_000 + 1
+        command = commands.c_move(MODEL, self._destination)
         try:
-            return operation.run(
-                self._association,
-                self._peer,
-                "C-MOVE",
-                self._message_id,
-                context.context_id,
-                lambda: self._association.send_c_move(target.identifier(), self._destination, MODEL, self._message_id),
-                cancel,
-            )
+            return operation.run(self._association, self._peer, MODEL, command, target, cancel)
         except DimseError as error:
             error.todo = self._advice(error.status)
             error.args = (error.sentence(),)
@@ -65,5 +54,5 @@ class MoveSession:
 @contextlib.contextmanager
 def session(peer: Peer, identity: LocalIdentity) -> Iterator[MoveSession]:
     """Open an association for C-MOVE to ourselves; the storage SCP must run already."""
-    with associated(peer, identity, [build_context(MODEL, list(contexts.LITTLE_ENDIAN))]) as association:
+    with associated(peer, identity, [Proposal(MODEL, contexts.LITTLE_ENDIAN)]) as association:
         yield MoveSession(association, peer, identity, peer.move_destination or identity.ae_title)

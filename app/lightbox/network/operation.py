@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,13 @@ from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import CancelToken
 from lightbox.network import words
-from lightbox.network.association import CancelWatch
 from lightbox.network.errors import DimseError
 from lightbox.network.peers import Peer
-from lightbox.network.stack import LightboxAssociation
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.commands import Command, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,11 @@ class Outcome:
 
 
 def run(
-    association: LightboxAssociation,
+    association: Association,
     peer: Peer,
-    name: str,
-    message_id: int,
-    context_id: int,
-    send: Callable[[], Iterator[tuple[Dataset, Dataset | None]]],
+    model: str,
+    command: Command,
+    target: Target,
     cancel: CancelToken | None,
 ) -> Outcome:
     """Send a retrieve request and follow its responses to the end.
@@ -88,23 +88,17 @@ def run(
         `cancel` was cancelled.
     """
     outcome = Outcome()
-    with CancelWatch(association, cancel, message_id, context_id):
-        if not association.is_established:
-            raise words.lost(peer, name)
-        for answer, failed in send():
-            status = getattr(answer, "Status", None)
-            if status is None:
-                if cancel is not None and cancel.cancelled:
-                    break
-                raise words.lost(peer, name)
-            _count(outcome, answer)
-            if status not in (0xFF00, 0xFF01):
-                outcome.status = status
-                outcome.comment = str(getattr(answer, "ErrorComment", "") or "")
-                outcome.failed_uids = _failed_uids(failed)
+    context = association.context(model)
+    assert context is not None
+    for response in association.requests(context, command, target.identifier(), cancel=cancel):
+        _count(outcome, response.command)
+        if not response.is_pending:
+            outcome.status = response.status
+            outcome.comment = response.comment
+            outcome.failed_uids = _failed_uids(response)
     if words.is_failure(outcome.status) and not outcome.announced:
         raise DimseError(
-            f"{peer.ae_title} refused the {name}",
+            f"{peer.ae_title} refused the {command.name}",
             where=peer.name,
             why=words.status_words(outcome.status, outcome.comment),
             status=outcome.status,
@@ -112,22 +106,26 @@ def run(
     return outcome
 
 
-def _count(outcome: Outcome, answer: Any) -> None:
+def _count(outcome: Outcome, answer: dict[str, Any]) -> None:
     for field_name, keyword in (
         ("remaining", "NumberOfRemainingSuboperations"),
         ("completed", "NumberOfCompletedSuboperations"),
         ("warnings", "NumberOfWarningSuboperations"),
         ("failed", "NumberOfFailedSuboperations"),
     ):
-        value = getattr(answer, keyword, None)
+        value = answer.get(keyword)
         if value is not None:
             setattr(outcome, field_name, int(value))
         elif field_name == "remaining":
             outcome.remaining = 0
 
 
-def _failed_uids(identifier: Dataset | None) -> list[str]:
-    if identifier is None:
+def _failed_uids(response: Response) -> list[str]:
+    if not response.data:
+        return []
+    try:
+        identifier = response.dataset()
+    except LightboxError:  # the counts still tell how many failed
         return []
     element = identifier.get_item("FailedSOPInstanceUIDList")
     if element is None or not element.value:

@@ -89,7 +89,7 @@ class IncomingObject:
                 self.failure = error
                 self.abort()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Append encoded bytes."""
         file = self._file
         if file is not None:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import PROGRESS_INTERVAL_S, CancelToken, Progress
 from lightbox.network import contexts, words
-from lightbox.network.association import associated
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.reports import SendReport
-from lightbox.network.stack import LightboxAssociation
 from lightbox.network.stored import Description, StoredObject, describe
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.client import associated
+from lightbox.network.wire.commands import Response
+from lightbox.network.wire.contexts import Accepted
 
 _NOT_ACCEPTED = "the peer does not accept this kind of object in this encoding"
 
@@ -95,19 +97,20 @@ def _batches(described: list[_Described]) -> list[list[_Described]]:
 
 def _send_batch(
     peer: Peer, identity: LocalIdentity, batch: list[_Described], cancel: CancelToken | None
-) -> Iterable[tuple[Description, tuple[int | None, str]]]:
+) -> Iterable[tuple[Description, tuple[int, str]]]:
     pairs = dict.fromkeys((entry.sop_class_uid, entry.transfer_syntax_uid) for entry, _ in batch)
     try:
         with associated(peer, identity, contexts.build(pairs)) as association:
             accepted = accepted_pairs(association)
-            for number, (description, item) in enumerate(batch):
+            for description, item in batch:
                 if cancel is not None:
                     cancel.raise_if_cancelled()
-                context_id = accepted.get((description.sop_class_uid, description.transfer_syntax_uid))
-                if context_id is None:
+                context = accepted.get((description.sop_class_uid, description.transfer_syntax_uid))
+                if context is None:
                     yield description, (-1, _NOT_ACCEPTED)
                     continue
-                yield description, send_one(association, peer, description, item, context_id, number % 65_000 + 1)
+                response = send_one(association, description, item, context)
+                yield description, (response.status, response.comment)
     except AssociationError as error:
         if error.code != "association.no-context":
             raise
@@ -115,37 +118,17 @@ def _send_batch(
             yield description, (-1, _NOT_ACCEPTED)
 
 
-def accepted_pairs(association: LightboxAssociation) -> dict[contexts.Pair, int]:
-    """Return the context ID of each (SOP class, transfer syntax) in which we may send on `association`."""
+def accepted_pairs(association: Association) -> dict[contexts.Pair, Accepted]:
+    """Return the context of each (SOP class, transfer syntax) in which we may send on `association`."""
     return {
-        (str(context.abstract_syntax), str(context.transfer_syntax[0])): context.context_id or 0
-        for context in reversed(association.accepted_contexts)
+        (context.abstract_syntax, context.transfer_syntax): context
+        for context in reversed(association.accepted)
         if context.as_scu
     }
 
 
-def send_one(
-    association: LightboxAssociation,
-    peer: Peer,
-    description: Description,
-    item: StoredObject,
-    context_id: int,
-    message_id: int,
-    originator: tuple[str, int] | None = None,
-) -> tuple[int | None, str]:
-    """Send one object on an open association and return the status and its comment."""
-    if not association.is_established:
-        raise words.lost(peer, "C-STORE")
+def send_one(association: Association, description: Description, item: StoredObject, context: Accepted) -> Response:
+    """Send one object on an open association and return the response."""
     with item.open() as file:
         file.seek(description.offset)
-        status, comment = association.store_stream(
-            description.sop_class_uid,
-            description.sop_instance_uid,
-            context_id,
-            file,
-            message_id=message_id,
-            originator=originator,
-        )
-    if status is None:
-        raise words.lost(peer, "C-STORE")
-    return status, comment
+        return association.store(context, description.sop_class_uid, description.sop_instance_uid, file)

@@ -6,14 +6,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from pynetdicom import evt
-from pynetdicom.presentation import build_context
 
 from lightbox.core.errors import LightboxError
-from lightbox.network import handlers
+from lightbox.network import contexts
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.receive import Received, Receiver
-from lightbox.network.stack import Entity, EntityServer
+from lightbox.network.wire.negotiation import accept_by
+from lightbox.network.wire.server import Server
 
 if TYPE_CHECKING:
     from lightbox.library.library import Library
@@ -43,7 +42,7 @@ class StorageScp:
         self.library = library
         self.identity = identity
         self.receiver = self._new_receiver()
-        self._server: EntityServer | None = None
+        self._server: Server | None = None
 
     def _new_receiver(self) -> Receiver:
         receiver = Receiver(self.library)
@@ -54,7 +53,7 @@ class StorageScp:
     @property
     def port(self) -> int:
         """The port it listens on, 0 when it does not."""
-        return int(self._server.server_address[1]) if self._server is not None else 0
+        return self._server.port if self._server is not None else 0
 
     @property
     def running(self) -> bool:
@@ -73,15 +72,17 @@ class StorageScp:
             return
         if self.receiver.closed:
             self.receiver = self._new_receiver()
+        server = Server(
+            (self.identity.host, self.identity.port),
+            self.identity,
+            negotiate=lambda request: accept_by(request, contexts.accept_storage),
+            receiver=self.receiver,
+        )
         try:
-            self._server = Entity(self.identity).listen(
-                (self.identity.host, self.identity.port),
-                [build_context(handlers.VERIFICATION)],
-                [(evt.EVT_REQUESTED, handlers.accept_storage()), handlers.STORE],
-                receiver=self.receiver,
-            )
+            server.start()
         except OSError as error:
             raise port_unavailable(self.identity, error) from error
+        self._server = server
         with _running_lock:
             _running[self.port] = self
 
@@ -90,11 +91,8 @@ class StorageScp:
         server, self._server = self._server, None
         if server is not None:
             with _running_lock:
-                _running.pop(int(server.server_address[1]), None)
-            associations = server.active_associations
-            server.shutdown()
-            for association in associations:
-                association.abort()
+                _running.pop(server.port, None)
+            server.stop()
         self.receiver.close()
 
     def __enter__(self) -> StorageScp:

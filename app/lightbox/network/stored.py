@@ -73,6 +73,9 @@ def describe(file: BinaryIO) -> Description:
 
 def _identifiers(file: BinaryIO, syntax: str) -> dict[int, str]:
     """Return SOP Class UID and SOP Instance UID of the data set that begins here, as far as they can be read."""
+    from lightbox.dicom import imports
+
+    imports.ready()
     from pydicom.filereader import read_dataset
     from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
@@ -106,6 +109,9 @@ def _file_meta(file: BinaryIO) -> dict[int, str]:
 
 def _by_data_set(file: BinaryIO) -> Description:
     """Describe an object without (complete) file meta information by its data set."""
+    from lightbox.dicom import imports
+
+    imports.ready()
     import pydicom
     from pydicom.errors import InvalidDicomError
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from psygnal import SignalInstance
 from pydicom.dataset import Dataset
-from pynetdicom.dimse_primitives import C_GET, C_MOVE
-from pynetdicom.dsutils import encode
-from pynetdicom.presentation import PresentationContext
 
 from lightbox.core.errors import LightboxError
 from lightbox.network import contexts, query_keys, words
 from lightbox.network.archive_index import Entry
+from lightbox.network.errors import AssociationError
 from lightbox.network.send import accepted_pairs
-from lightbox.network.stack import LightboxAssociation
+from lightbox.network.wire import datasets
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.commands import Request
+from lightbox.network.wire.contexts import Accepted
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +27,10 @@ SUBOPERATIONS_FAILED, ALL_FAILED = 0xB000, 0xA702
 
 
 def serve(
-    association: LightboxAssociation,
-    request: Any,
-    context: PresentationContext,
-    kind: type[C_GET] | type[C_MOVE],
+    association: Association,
+    request: Request,
     entries: list[Entry],
-    outgoing: LightboxAssociation | None,
+    outgoing: Association | None,
     originator: tuple[str, int] | None = None,
     *,
     told: SignalInstance | None = None,
@@ -40,17 +39,15 @@ def serve(
     remaining, completed, warned = len(entries), 0, 0
     failed: list[Entry] = []
     accepted = accepted_pairs(outgoing) if outgoing is not None else {}
-    for number, entry in enumerate(entries):
-        if request.MessageID in association.dimse.cancel_req:
+    for entry in entries:
+        if association.cancelled(request):
             counts = [completed, warned, len(failed), remaining]
-            answer(association, request, context, kind, CANCELLED, counts, failed)
+            answer(association, request, CANCELLED, counts, failed)
             return
         assert outgoing is not None
-        status = send_entry(outgoing, entry, accepted, number % 60_000 + 1, originator)
+        status = send_entry(outgoing, entry, accepted, originator)
         if status is not None and not words.is_failure(status) and told is not None:
             told.emit(entry.description.sop_instance_uid)
-        if not association.is_established:
-            return
         remaining -= 1
         if status == SUCCESS:
             completed += 1
@@ -60,43 +57,40 @@ def serve(
             warned += 1
         if remaining:
             counts = [completed, warned, len(failed), remaining]
-            answer(association, request, context, kind, PENDING, counts)
+            answer(association, request, PENDING, counts)
     status = SUCCESS if not failed else SUBOPERATIONS_FAILED if completed + warned else ALL_FAILED
-    answer(association, request, context, kind, status, [completed, warned, len(failed), None], failed)
+    answer(association, request, status, [completed, warned, len(failed), None], failed)
 
 
 def send_entry(
-    outgoing: LightboxAssociation,
+    outgoing: Association,
     entry: Entry,
-    accepted: dict[contexts.Pair, int],
-    message_id: int,
+    accepted: dict[contexts.Pair, Accepted],
     originator: tuple[str, int] | None,
 ) -> int | None:
     """Send one instance as it is stored; re-encode it only between uncompressed little-endian encodings."""
-    if not outgoing.is_established:
+    if not outgoing.is_open:
         return None
     sop_class, syntax = entry.description.sop_class_uid, entry.description.transfer_syntax_uid
-    context_id = accepted.get((sop_class, syntax))
+    context = accepted.get((sop_class, syntax))
     open_data: Callable[[], BinaryIO] = entry.stored.open
     offset = entry.description.offset
-    if context_id is None:
+    if context is None:
         usable = [other for other in contexts.LITTLE_ENDIAN if (sop_class, other) in accepted]
         if syntax not in contexts.LITTLE_ENDIAN or not usable:
             return None
-        context_id = accepted[(sop_class, usable[0])]
+        context = accepted[(sop_class, usable[0])]
         open_data, offset = (lambda: _reencoded(entry, usable[0])), 0
     try:
         with open_data() as data:
             data.seek(offset)
-            status, _ = outgoing.store_stream(
-                sop_class,
-                entry.description.sop_instance_uid,
-                context_id,
-                data,
-                message_id=message_id,
-                originator=originator,
+            response = outgoing.store(
+                context, sop_class, entry.description.sop_instance_uid, data, originator=originator
             )
-            return status
+            return response.status
+    except AssociationError as error:
+        logger.warning("a sub-operation failed: %s", error.code)
+        return None
     except (OSError, LightboxError) as error:
         logger.warning("a stored object could not be read: %s", type(error).__name__)
         return None
@@ -107,33 +101,24 @@ def _reencoded(entry: Entry, syntax: str) -> BinaryIO:
 
     with entry.stored.open() as file:
         dataset = read_dataset(file)
-    implicit = syntax == contexts.LITTLE_ENDIAN[1]
-    return BytesIO(encode(dataset, implicit, True) or b"")
+    return BytesIO(datasets.encode(dataset, syntax))
 
 
 def answer(
-    association: LightboxAssociation,
-    request: Any,
-    context: PresentationContext,
-    kind: type[C_GET] | type[C_MOVE],
+    association: Association,
+    request: Request,
     status: int,
     counts: list[int | None] | list[int] | None = None,
     failed: Iterable[Entry] = (),
 ) -> None:
     """Send a response; `counts` are completed, with warnings, failed and remaining sub-operations."""
-    response = kind()
-    response.MessageIDBeingRespondedTo = request.MessageID
-    response.AffectedSOPClassUID = request.AffectedSOPClassUID
-    response.Status = status
+    attributes: dict[str, int] = {}
     if counts is not None:
-        response.NumberOfCompletedSuboperations = counts[0]
-        response.NumberOfWarningSuboperations = counts[1]
-        response.NumberOfFailedSuboperations = counts[2]
-        response.NumberOfRemainingSuboperations = counts[3]
+        names = ("Completed", "Warning", "Failed", "Remaining")
+        attributes = {f"NumberOf{name}Suboperations": count for name, count in zip(names, counts) if count is not None}
     uids = [entry.description.sop_instance_uid for entry in failed]
+    identifier: Dataset | None = None
     if uids and status != PENDING:
         identifier = Dataset()
         query_keys.put(identifier, "FailedSOPInstanceUIDList", "\\".join(uids))
-        syntax = context.transfer_syntax[0]
-        response.Identifier = BytesIO(encode(identifier, syntax.is_implicit_VR, True) or b"")
-    association.dimse.send_msg(response, context.context_id or 0)
+    association.respond(request, status, identifier, **attributes)  # pyright: ignore[reportArgumentType]

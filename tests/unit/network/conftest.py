@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,13 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import evt
-from pynetdicom.presentation import build_context
 
-from builders import network_objects
+from builders import network_objects, pynetdicom_peer
 from builders.peer_servers import free_port
 from lightbox.library.library import Library
 from lightbox.network.archive import Archive
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
-from lightbox.network.stack import Entity
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
@@ -56,23 +55,13 @@ def library(home: Path) -> Iterator[Library]:
 
 @pytest.fixture
 def scp() -> Iterator[Callable[..., Peer]]:
-    """Start an SCP with given contexts and pynetdicom handlers; returns it as a peer."""
-    servers = []
+    """Start an SCP of pynetdicom with given contexts and handlers; returns it as a peer."""
+    with contextlib.ExitStack() as stack:
 
-    def start(models: list[str], handlers: list[Any], *, title: str = "ODD", **entity: Any) -> Peer:
-        ae = Entity(LocalIdentity(title, 0, "127.0.0.1"))
-        for name, value in entity.items():
-            setattr(ae, name, value)
-        server = ae.listen(("127.0.0.1", 0), [build_context(model) for model in models], handlers)
-        servers.append(server)
-        return Peer("odd", title, "127.0.0.1", int(server.server_address[1]))
+        def start(models: list[str], handlers: list[Any], **options: Any) -> Peer:
+            return stack.enter_context(pynetdicom_peer.running(models, handlers, **options))
 
-    yield start
-    for server in servers:
-        associations = server.active_associations
-        server.shutdown()
-        for association in associations:
-            association.abort()
+        yield start
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
 )
-from pynetdicom.presentation import build_context
 
 from lightbox.network import contexts
+from lightbox.network.wire.contexts import Proposed
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
@@ -38,9 +38,9 @@ def test_what_is_storage(uid: str, storage: bool) -> None:
 
 def test_each_transfer_syntax_has_a_context_of_its_own() -> None:
     built = contexts.build(contexts.pairs_for(CT))
-    assert all(len(context.transfer_syntax) == 1 for context in built)
-    assert built[0].transfer_syntax == [ExplicitVRLittleEndian]
-    assert len({context.transfer_syntax[0] for context in built}) == len(built) > 10
+    assert all(len(context.transfer_syntaxes) == 1 for context in built)
+    assert built[0].transfer_syntaxes == (ExplicitVRLittleEndian,)
+    assert len({context.transfer_syntaxes[0] for context in built}) == len(built) > 10
 
 
 def test_what_the_archive_says_it_holds_comes_first() -> None:
@@ -70,12 +70,12 @@ def test_documents_are_not_offered_in_picture_encodings() -> None:
     ],
 )
 def test_senders_are_not_led_to_convert(offered: list[str], first: str) -> None:
-    accepted = contexts.acceptable([build_context(CT, offered)])
-    assert accepted[0].transfer_syntax[0] == first
+    assert contexts.accept_storage(Proposed(1, CT, tuple(offered))) == first
 
 
 def test_services_are_not_storage() -> None:
-    assert contexts.acceptable([build_context("1.2.840.10008.5.1.4.1.2.2.1")]) == []
+    assert contexts.accept_storage(Proposed(1, "1.2.840.10008.5.1.4.1.2.2.1", contexts.LITTLE_ENDIAN)) == 3
+    assert contexts.accept_storage(Proposed(1, CT, ())) == 4
 
 
 def test_classes_are_guessed_from_the_modality() -> None:

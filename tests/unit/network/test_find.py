@@ -178,7 +178,7 @@ def test_limit_sends_cancel(scp: Callable[..., Peer], identity: LocalIdentity) -
 def test_cancel(
     scp: Callable[..., Peer], identity: LocalIdentity, obedient: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightbox.network.association.CANCEL_GRACE_S", 0.3)
+    monkeypatch.setattr("lightbox.network.wire.association.CANCEL_GRACE_S", 0.3)
     source = Endless(obedient)
     peer = scp(["1.2.840.10008.5.1.4.1.2.2.1"], [(evt.EVT_C_FIND, source)])
     token = CancelToken()

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
-from pynetdicom.presentation import build_context
 
 from builders import network_objects
 from lightbox.core.errors import Cancelled, LightboxError, NotFoundError, UsageError
@@ -16,7 +15,7 @@ from lightbox.core.jobs import CancelToken, Progress
 from lightbox.core.settings import Settings
 from lightbox.library.library import Library
 from lightbox.library.spool import SpoolFile
-from lightbox.network import announce, contexts, get, handlers, storage_scp, suboperations
+from lightbox.network import announce, contexts, get, storage_scp, suboperations
 from lightbox.network import archive as archive_module
 from lightbox.network.archive import Archive
 from lightbox.network.errors import AssociationError, DimseError
@@ -25,6 +24,7 @@ from lightbox.network.reports import RetrieveReport, SeriesReport
 from lightbox.network.retrieve import retrieve
 from lightbox.network.storage_scp import StorageScp
 from lightbox.network.stored import describe
+from lightbox.network.wire.negotiation import accept_by
 
 Studies = dict[str, list[Dataset]]
 
@@ -215,9 +215,7 @@ def test_refused_role(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    services = [build_context(model) for model in archive_module._SERVICES]
-    without_roles = handlers.accept_storage(*services)
-    monkeypatch.setattr(Archive, "_negotiate", lambda self, event: without_roles(event))
+    monkeypatch.setattr(Archive, "_negotiate", lambda self, request: accept_by(request, self._accept))
     with Archive(tmp_path / "source", destinations={"LIGHTBOX": ("127.0.0.1", identity.port)}) as archive:
         with pytest.raises(AssociationError) as caught:
             retrieve(archive.peer(), identity, library, uid_of(studies, "two"), method="c-get")

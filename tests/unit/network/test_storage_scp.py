@@ -19,7 +19,6 @@ from lightbox.core.errors import LightboxError
 from lightbox.library.library import Library
 from lightbox.library.spool import Spool, SpoolFile
 from lightbox.network import contexts
-from lightbox.network.association import associated
 from lightbox.network.echo import echo
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
@@ -28,6 +27,7 @@ from lightbox.network.receive import Received
 from lightbox.network.send import accepted_pairs, send
 from lightbox.network.storage_scp import StorageScp, running_on
 from lightbox.network.stored import describe, of_files, of_library
+from lightbox.network.wire.client import associated
 
 PRIVATE_CLASS = "1.3.6.1.4.1.55555.7.7"
 
@@ -142,7 +142,7 @@ def test_a_listener_that_fails_does_not_refuse_an_object_that_is_safe(
 def test_half_an_object_leaves_nothing(
     receiver: StorageScp, peer: Peer, sender: LocalIdentity, library: Library, home: Path
 ) -> None:
-    dataset = network_objects.ct("a", "b", 1, size=512)
+    dataset = network_objects.ct("a", "b", 1, size=2048)
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     described = describe(buffer)
@@ -151,21 +151,20 @@ def test_half_an_object_leaves_nothing(
     class Breaks(BytesIO):
         """Ends the connection in the middle of the data set."""
 
-        def read(self, size: int | None = -1, /) -> bytes:
-            if self.tell() > 300_000:
+        def readinto(self, buffer: Any, /) -> int:
+            if self.tell() > 3_000_000:
                 deadline = time.monotonic() + 5
                 while not list(home.rglob("*.part")) and time.monotonic() < deadline:
                     time.sleep(0.01)
                 assert list(home.rglob("*.part"))
                 raise ConnectionError("unplugged")
-            return super().read(size)
+            return super().readinto(buffer)
 
     with pytest.raises(ConnectionError), associated(peer, sender, contexts.build([pair])) as association:
         data = Breaks(buffer.getvalue())
         data.seek(described.offset)
-        association.store_stream(
-            described.sop_class_uid, described.sop_instance_uid, accepted_pairs(association)[pair], data
-        )
+        context = accepted_pairs(association)[pair]
+        association.store(context, described.sop_class_uid, described.sop_instance_uid, data)
     deadline = time.monotonic() + 5
     while list(home.rglob("*.part")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -185,9 +184,9 @@ def test_an_overlong_uid_is_answered_not_aborted(
     pair = (described.sop_class_uid, described.transfer_syntax_uid)
     with associated(peer, sender, contexts.build([pair])) as association:
         buffer.seek(described.offset)
-        status, _ = association.store_stream(pair[0], "1." + "2" * 80, accepted_pairs(association)[pair], buffer)
-        assert status is not None
-        assert association.is_established
+        response = association.store(accepted_pairs(association)[pair], pair[0], "1." + "2" * 80, buffer)
+        assert response.command["MessageIDBeingRespondedTo"] == 1
+        assert association.is_open
 
 
 def test_several_senders_at_once(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -199,7 +199,7 @@ class Association:
         *,
         cancel: CancelToken | None = None,
         timeout: float | None = None,
-    ) -> Iterator[Response]:
+    ) -> Generator[Response, None, None]:
         """Send a request and yield its responses, the last one (that is not pending) included.
 
         Objects of C-STORE sub-operations that arrive between them go to the receiver. Where the caller stops early, or
@@ -264,7 +264,7 @@ class Association:
         AssociationError
             As `request`.
         OSError, LightboxError
-            `data` could not be read; the association is aborted, since the peer has got a part.
+            `data` could not be read; the association is aborted when the peer has got a part of it.
         """
         command = commands.c_store(sop_class_uid, sop_instance_uid, originator=originator)
         message_id = self._send(context, command, data, throttle=throttle)
@@ -297,15 +297,16 @@ class Association:
         data: bytes | Dataset | BinaryIO | None,
         throttle: Throttle | None = None,
     ) -> None:
-        if data is not None and not isinstance(data, bytes | bytearray | memoryview) and not hasattr(data, "readinto"):
+        if data is not None and not isinstance(data, bytes | bytearray | memoryview) and not hasattr(data, "read"):
             data = datasets.encode(cast("Dataset", data), context.transfer_syntax)
         command_set = commands.encode(command_field, attributes, data is not None)
         try:
             self._outgoing.message(context.id, command_set, cast("bytes | BinaryIO | None", data), throttle)
         except (ConnectionEnded, Stalled) as error:
             self._fail(error)
-        except BaseException:  # the data could not be read: the message is incomplete
-            self.abort()
+        except BaseException:
+            if self._outgoing.incomplete:  # the data could not be read to its end
+                self.abort()
             raise
 
     def _send_cancel(self, context: Accepted, message_id: int) -> None:

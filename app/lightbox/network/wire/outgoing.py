@@ -34,6 +34,8 @@ class Outgoing:
         limit = max(_SMALLEST_PDU, min(peer_maximum or _LARGEST_PDU, _LARGEST_PDU))
         self._fragment = (limit - 6) // 2 * 2
         self._blocks: list[memoryview] = []
+        self.incomplete = False
+        """Whether a part of a message was sent, but not its end."""
 
     def message(
         self, context_id: int, command_set: bytes, data: Buffer | BinaryIO | None, throttle: Throttle | None = None
@@ -66,8 +68,10 @@ class Outgoing:
         while True:
             following = _read(data, there) if count == len(here) else 0
             self._pack(parts, context_id, here[:count], 0, last=not following)
+            self.incomplete = True
             self._put(parts, count, throttle)
             if not following:
+                self.incomplete = False
                 return
             parts = []
             here, there, count = there, here, following
