@@ -56,7 +56,7 @@ def _checks(context: Context) -> Iterator[Check]:
         ("library", lambda: _library(context)),
     ):
         yield _guarded(name, check)
-    from lightbox.network.doctor import checks as network_checks
+    from lightbox.network.diagnosis.installation import checks as network_checks
 
     for item in network_checks(context.workstation.identity, context.workstation.peers.all()):
         yield Check(item.name, item.state, item.text)

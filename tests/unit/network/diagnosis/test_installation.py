@@ -4,7 +4,7 @@ import socket
 
 from lightbox.library.library import Library
 from lightbox.network.archive import Archive
-from lightbox.network.doctor import checks
+from lightbox.network.diagnosis.installation import checks
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.storage_scp import StorageScp
@@ -31,4 +31,4 @@ def test_another_program_on_our_port(identity: LocalIdentity) -> None:
     with socket.create_server(("127.0.0.1", identity.port)):
         [port] = checks(impatient, [])
     assert port.state == "warning"
-    assert "another program" in port.text
+    assert "Another program" in port.text
