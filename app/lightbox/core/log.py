@@ -9,6 +9,11 @@ from typing import TextIO
 
 logger = logging.getLogger(__name__)
 
+_DICOM = ("pydicom", "pynetdicom", "highdicom", "nibabel", "PIL")
+_HTTP = ("urllib3", "requests", "dicomweb_client", "retrying")
+_QUIET = _DICOM + _HTTP
+"""Libraries whose messages quote values of files, or addresses with what was searched for."""
+
 
 def set_up(level: int = logging.ERROR) -> None:
     """Begin logging in this process; called once by every process of Lightbox.
@@ -18,7 +23,7 @@ def set_up(level: int = logging.ERROR) -> None:
     """
     logging.basicConfig(level=level, format="lightbox: %(message)s")
     warnings.showwarning = _note
-    for name in ("pydicom", "pynetdicom", "highdicom", "nibabel", "PIL", "urllib3", "requests", "dicomweb_client"):
+    for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
