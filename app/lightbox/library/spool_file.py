@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 READY = ".ready"
 _MAX_SOURCE = 60
 _BUFFER = 256 * 1024
+"""Small pieces are collected up to this many bytes."""
+_DIRECT = 32 * 1024
+"""Pieces from this many bytes on are written as they come."""
 _CHUNK = 1 << 20
 _CHECKED = re.compile(r"([0-9a-f]+)-([0-9a-f]{8})")
 
@@ -79,21 +82,31 @@ class SpoolFile:
         size = len(data)
         self._checksum = zlib.crc32(data, self._checksum)
         self._size += size
-        if not self._buffer and size >= _BUFFER // 2:
-            self._flush(data)
-        else:
+        if size < _DIRECT:
             self._buffer += data
             if len(self._buffer) >= _BUFFER:
-                self._flush(self._buffer)
-                self._buffer.clear()
+                self._flush()
+        elif self._buffer and not hasattr(os, "writev"):
+            self._buffer += data
+            self._flush()
+        else:
+            self._flush(data)
         return size
 
-    def _flush(self, data: bytes | bytearray | memoryview) -> None:
-        written = os.write(self._descriptor, data)
-        if written < len(data):
-            with memoryview(data) as rest:
-                while written < len(data):
-                    written += os.write(self._descriptor, rest[written:])
+    def _flush(self, data: bytes | bytearray | memoryview = b"") -> None:
+        """Write the buffer and `data`, in one system call where that is possible."""
+        descriptor = self._descriptor
+        whole = len(self._buffer) + len(data)
+        if not data:
+            written = os.write(descriptor, self._buffer)
+        elif self._buffer:
+            written = os.writev(descriptor, (self._buffer, data))
+        else:
+            written = os.write(descriptor, data)
+        while written < whole:  # a nearly full disk, or a file of gigabytes
+            rest = memoryview(bytes(self._buffer) + bytes(data))[written:]
+            written += os.write(descriptor, rest)
+        self._buffer.clear()
 
     @property
     def size(self) -> int:
@@ -115,8 +128,7 @@ class SpoolFile:
         ready = self._path.with_name(name)
         try:
             if self._buffer:
-                self._flush(self._buffer)
-                self._buffer.clear()
+                self._flush()
             if self._spool.one_sync:
                 os.rename(self._path, ready)  # noqa: PTH104 (hundreds a second)
                 os.fsync(self._descriptor)
