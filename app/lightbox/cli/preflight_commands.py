@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lightbox.network.preflight.report import Report
     from lightbox.network.preflight.store import PeerFiles
 
-_SHOWN = 40
-
 
 @click.command(epilog="Exit code: 0 ready, 1 something is blocked or the peer cannot be reached, 2 wrong use.")
 @click.argument("peer")
@@ -133,7 +131,7 @@ def _history(files: PeerFiles, as_json: bool) -> None:
 
 
 def _print(report: Report) -> None:
-    from lightbox.network.preflight import changes, vocabulary
+    from lightbox.network.preflight import changes
 
     click.echo(report.summary())
     seen = report.observation
@@ -152,11 +150,14 @@ def _print(report: Report) -> None:
     for note in seen.notes:
         click.echo(f"note        {note}")
     click.echo("")
-    rows = [row for row in report.rows if row.verdict != "ok" and (row.needed or row.declared)]
-    for row in rows[:_SHOWN]:
-        role = "" if row.pair.role == "scp" else ", it sends to us"
-        name = f"{vocabulary.class_name(row.pair.sop_class)} in {vocabulary.short(row.pair.transfer_syntax)}{role}"
-        click.echo(f"{row.verdict}: {name}" + (f" ({row.reason})" if row.reason else ""))
-        click.echo(f"    {row.advice}")
-    if len(rows) > _SHOWN:
-        click.echo(f"and {len(rows) - _SHOWN} more: see --html or --json")
+    untested = 0
+    for group in report.groups():
+        if group.verdict == "untested" and not group.failing:
+            untested += len(group.rows)
+            continue
+        reason = group.reason()
+        click.echo(f"{group.verdict}: {group.title()}" + (f" ({reason})" if reason else ""))
+        for advice in group.advice():
+            click.echo(f"    {advice}")
+    if untested:
+        click.echo(f"untested: {untested} pairs; --json says why")

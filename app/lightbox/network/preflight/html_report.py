@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
 
 from lightbox import __version__
 from lightbox.core import resources
 from lightbox.network.preflight import changes, html_matrix, vocabulary
-from lightbox.network.preflight.report import Report
-from lightbox.network.preflight.verdicts import ACCEPTED_BUT_UNDECLARED, OK, TRANSCODE, UNTESTED, Row
+from lightbox.network.preflight.report import Group, Report
+from lightbox.network.preflight.verdicts import UNTESTED
 
 _STATES = {
     "works": "good",
@@ -62,7 +61,7 @@ def _head(report: Report) -> str:
         if (count := sum(row.verdict == verdict for row in used))
     )
     verdict = "Ready" if report.ok else "Not ready"
-    failures = _things(len(_groups(report.failing)) + sum(f.state == "failed" for f in report.findings))
+    failures = _things(sum(g.failing for g in report.groups()) + sum(f.state == "failed" for f in report.findings))
     text = (
         "Everything that is needed or declared is accepted, as it is or after conversion without loss."
         if report.ok
@@ -79,33 +78,23 @@ def _things(count: int) -> str:
     return "One thing is" if count == 1 else f"{count} things are"
 
 
-def _groups(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return rows that ask for the same thing together."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        found.setdefault((row.verdict, row.pair.sop_class, row.pair.role), []).append(row)
-    return list(found.values())
-
-
 def _todo(report: Report) -> str:
-    worth = [row for row in report.rows if row.verdict != OK and (row.needed or row.declared)]
-    serious = _groups(row for row in worth if row.failing)
-    lesser = _groups(row for row in worth if not row.failing and row.verdict in (TRANSCODE, ACCEPTED_BUT_UNDECLARED))
-    untested = [row for row in worth if row.verdict == UNTESTED]
-    items = [_todo_item(group, "bad") for group in serious]
+    groups = report.groups()
+    items = [_todo_item(group, "bad") for group in groups if group.failing]
     items += [
         f"<li class='bad'><h3><span class='tag bad'>failed</span> {escape(f.subject)}</h3>"
         f"<p>{escape(f.text)}</p><p>{escape(f.todo)}</p></li>"
         for f in report.findings
         if f.state == "failed"
     ]
-    more = [_todo_item(group, "") for group in lesser]
+    lesser = [group for group in groups if not group.failing]
+    more = [_todo_item(group, "fair") for group in lesser if group.verdict != UNTESTED]
+    untested = [group for group in lesser if group.verdict == UNTESTED]
     if untested:
-        why = "".join(f"<p>{escape(text)}</p>" for text in dict.fromkeys(row.advice for row in untested))
-        more.append(f"<li><h3><span class='tag plain'>untested</span> {len(untested)} pairs</h3>{why}</li>")
-    text = ""
-    if items:
-        text = f"<h2>To settle</h2><ol class='todo'>{''.join(items)}</ol>"
+        why = "".join(f"<p>{escape(text)}</p>" for text in dict.fromkeys(t for g in untested for t in g.advice()))
+        count = sum(len(group.rows) for group in untested)
+        more.append(f"<li><h3><span class='tag plain'>untested</span> {count} pairs</h3>{why}</li>")
+    text = f"<h2>To settle</h2><ol class='todo'>{''.join(items)}</ol>" if items else ""
     if more:
         body = f"<ol class='todo'>{''.join(more)}</ol>"
         heading = f"<h2>Good to know <small>{len(more)} notes, nothing that stops work</small></h2>"
@@ -113,18 +102,13 @@ def _todo(report: Report) -> str:
     return text
 
 
-def _todo_item(group: list[Row], kind: str) -> str:
-    first = group[0]
-    name = vocabulary.class_name(first.pair.sop_class)
-    syntaxes = ", ".join(dict.fromkeys(vocabulary.short(row.pair.transfer_syntax) for row in group))
-    role = "" if first.pair.role == "scp" else ", which it would send to us"
-    reasons = "; ".join(dict.fromkeys(row.reason for row in group if row.reason))
-    tag = "bad" if kind == "bad" else "fair"
-    advice = "".join(f"<p>{escape(text)}</p>" for text in dict.fromkeys(row.advice for row in group))
-    needed = f" <span class='soft'>({escape(reasons)})</span>" if reasons else ""
+def _todo_item(group: Group, kind: str) -> str:
+    advice = "".join(f"<p>{escape(text)}</p>" for text in group.advice())
+    reason = group.reason()
+    needed = f" <span class='soft'>({escape(reason)})</span>" if reason else ""
     return (
-        f"<li class='{kind}'><h3><span class='tag {tag}'>{escape(first.verdict)}</span> {escape(name)} in"
-        f" {escape(syntaxes)}{role}{needed}</h3>{advice}</li>"
+        f"<li class='{kind}'><h3><span class='tag {kind}'>{escape(group.verdict)}</span>"
+        f" {escape(group.title())}{needed}</h3>{advice}</li>"
     )
 
 

@@ -100,6 +100,14 @@ def of(encodings: Iterable[tuple[str, str, int]], purposes: Iterable[str]) -> Ne
     return Needs(wanted, reasons, counts)
 
 
+def alternatives(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return the encodings that storage classes among `pairs` are probed in besides, to know what to convert to."""
+    from lightbox.network.contexts import is_storage_class
+
+    kinds = dict.fromkeys((pair.sop_class, pair.role) for pair in pairs if is_storage_class(pair.sop_class))
+    return [Pair(sop_class, syntax, role) for sop_class, role in kinds for syntax in _BASIC_SYNTAXES]
+
+
 def basic() -> list[Pair]:
     """Return the pairs that are probed beside the needed and declared ones: what any archive is asked about."""
     uncompressed = (vocabulary.IMPLICIT_LE, vocabulary.EXPLICIT_LE)

@@ -68,6 +68,7 @@ def preflight(
     held = list(encodings)
     wanted = needs.of(held, files.purposes())
     pairs: list[Pair] = [*wanted.reasons, *(declaration.pairs if declaration is not None else ())]
+    pairs += needs.alternatives(pairs)
     pairs += needs.everything() if everything else needs.basic()
     pairs = list(dict.fromkeys(pairs))
     seen = probe(peer, own, pairs, cancel=cancel, progress=progress)

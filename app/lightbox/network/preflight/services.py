@@ -44,7 +44,7 @@ SERVICES: tuple[Service, ...] = (
 )
 """In the order in which a report lists them. Those without purpose are not needed, but probed."""
 
-BY_CLASS = {service.sop_class: service for service in SERVICES}
+BY_CLASS: dict[str, Service] = {service.sop_class: service for service in SERVICES}
 
 PURPOSES: dict[str, str] = {
     "store": "we send objects to it",

@@ -12,6 +12,7 @@ from lightbox.network.preflight.declaration import Declaration
 from lightbox.network.preflight.needs import Needs
 from lightbox.network.preflight.observation import Observation, Observed
 from lightbox.network.preflight.pairs import SCP, SCU, Pair
+from lightbox.network.sending.offer import TARGETS
 
 OK = "ok"
 TRANSCODE = "transcode"
@@ -37,18 +38,6 @@ VERDICTS = (
 FAILING = frozenset({BLOCKED, LOSSY_ONLY, DECLARED_BUT_REFUSED, ROLE_REFUSED})
 """Verdicts that make a pre-flight fail."""
 
-TARGETS = (
-    vocabulary.EXPLICIT_LE,
-    vocabulary.IMPLICIT_LE,
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.5",
-    vocabulary.DEFLATED_LE,
-)
-"""Transfer syntaxes that we can convert to without loss, in order of preference."""
-
-_UNDECODABLE = frozenset({"video", "other"})
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -62,6 +51,8 @@ class Row:
     reason: str = ""
     count: int = 0
     advice: str = ""
+    convert_to: str = ""
+    """The transfer syntax that is used instead, for `TRANSCODE`."""
     denied: bool = False
     """Accepted in the negotiation, but the service failed when it was used."""
     failing: bool = False
@@ -77,6 +68,7 @@ class Row:
             "needed": self.needed,
             "observed": self.observed.state,
             "verdict": self.verdict,
+            "convert_to": self.convert_to,
             "denied": self.denied,
             "sop_class_name": vocabulary.class_name(self.pair.sop_class),
             "transfer_syntax_name": vocabulary.full(self.pair.transfer_syntax),
@@ -89,7 +81,9 @@ class Row:
 
 def convertible(source: str, target: str) -> bool:
     """Whether an object in `source` can be rewritten in `target` without loss of what it holds."""
-    return source != target and vocabulary.family(source) not in _UNDECODABLE and target in TARGETS
+    from lightbox.network.sending.transcode import convertible as decodable
+
+    return source != target and target in TARGETS and decodable(source)
 
 
 class Judge:
@@ -133,7 +127,9 @@ class Judge:
         reason, count = self._needs.reasons.get(pair, ""), self._needs.counts.get(pair, 0)
         denied = seen.state == "accepted" and pair.sop_class in self._denied
         fails = self._fails(verdict, declared, needed)
-        return Row(pair, declared, needed, seen, verdict, reason, count, advice, denied, fails)
+        instead = self._usable(pair) if verdict == TRANSCODE else []
+        target = instead[0] if instead else ""
+        return Row(pair, declared, needed, seen, verdict, reason, count, advice, target, denied, fails)
 
     def _fails(self, verdict: str, declared: bool, needed: bool) -> bool:
         if verdict == ROLE_REFUSED and not declared:
@@ -190,39 +186,50 @@ class Judge:
                 f"{self._peer.name} does not offer {service.name} to us. Enable it there for AE {self._own_title};"
                 f" if {self._peer.name} is not meant for this, say what it is for (--use)."
             )
-        target = next((t for t in TARGETS if t in accepted and convertible(pair.transfer_syntax, t)), None)
-        if target is not None:
-            instead = vocabulary.short(target)
+        usable = self._usable(pair)
+        if usable:
+            instead = vocabulary.short(usable[0])
             if pair.role == SCU:
-                return TRANSCODE, f"{self._peer.name} sends {name} as {instead} instead of {syntax}."
+                return TRANSCODE, f"{self._peer.name} has to send {name} as {instead} instead of {syntax}."
             return TRANSCODE, (
                 f"Objects in {syntax} are converted to {instead} without loss before they are sent."
                 f" To send them unchanged, enable {vocabulary.full(pair.transfer_syntax)} for {name} at"
                 f" {self._peer.name}."
             )
         lossy = [vocabulary.short(s) for s in accepted if not vocabulary.lossless(s)]
-        if lossy:
+        if lossy and len(lossy) == len(accepted):
             return LOSSY_ONLY, (
                 f"{self._peer.name} takes {name} only in {', '.join(lossy)}: pixel values would change. Lightbox"
                 f" does not do that by itself. {self._enable(pair)}"
             )
         if accepted:
             others = ", ".join(vocabulary.short(s) for s in accepted)
-            return (
-                BLOCKED,
-                f"{self._peer.name} takes {name} only in {others}, which {syntax} cannot be converted to. "
-                + (self._enable(pair)),
+            return BLOCKED, (
+                f"{self._peer.name} takes {name} only in {others}, which Lightbox does not convert {syntax} to."
+                f" {self._enable(pair)}"
             )
-        return BLOCKED, f"{self._peer.name} refuses {name} in every encoding that was probed. {self._enable(pair)}"
+        what = "to send" if pair.role == SCU else "to take"
+        if pair.role == SCP and any(e["name"] == "STOW-RS" and e["state"] == "works" for e in self._seen.web or ()):
+            name = f"{name} by DIMSE (its DICOMweb service may take it: STOW-RS answers)"
+        return (
+            BLOCKED,
+            f"{self._peer.name} refuses {what} {name} in every encoding that was probed. {self._enable(pair)}",
+        )
+
+    def _usable(self, pair: Pair) -> list[str]:
+        """Return the transfer syntaxes that serve instead of a refused one, without loss."""
+        accepted = self._accepted(pair.sop_class, pair.role)
+        usable = [t for t in TARGETS if t in accepted and convertible(pair.transfer_syntax, t)]
+        if pair.role == SCU:  # the peer converts, and we read all of them
+            usable += [s for s in accepted if vocabulary.lossless(s) and s not in usable]
+        return usable
 
     def _enable(self, pair: Pair) -> str:
-        name = vocabulary.full(pair.sop_class)
-        own = vocabulary.full(pair.transfer_syntax)
-        more = "" if pair.transfer_syntax == vocabulary.IMPLICIT_LE else " or Implicit VR Little Endian"
-        if vocabulary.family(pair.transfer_syntax) in _UNDECODABLE:
-            more = ""
+        name, where = vocabulary.full(pair.sop_class), self._peer.name
         what = "allow sending" if pair.role == SCU else "accept"
-        return f"At {self._peer.name}, {what} {name} in {own}{more} for AE {self._own_title}."
+        if pair.transfer_syntax in TARGETS or convertible(pair.transfer_syntax, vocabulary.IMPLICIT_LE):
+            return f"At {where}, {what} {name} in Implicit VR Little Endian at least, for AE {self._own_title}."
+        return f"At {where}, {what} {name} in {vocabulary.full(pair.transfer_syntax)} for AE {self._own_title}."
 
     def _broken_promise(self, pair: Pair) -> str:
         assert self._declaration is not None

@@ -55,9 +55,28 @@ SYNTAXES: tuple[Syntax, ...] = (
 )
 """The transfer syntaxes that are probed with ``--all``, in the order in which a matrix shows them."""
 
-_BY_UID = {syntax.uid: syntax for syntax in SYNTAXES}
+_RARE = (
+    Syntax(_JPEG + "53", "JPEG spectral 6+8", "lossy"),
+    Syntax(_JPEG + "55", "JPEG progressive", "lossy"),
+    Syntax("1.2.840.10008.1.2.8.1", "Deflated frames", "lossless"),
+    Syntax("1.2.840.10008.1.2.1.98", "Encapsulated", "lossless"),
+    Syntax("1.2.840.113619.5.2", "GE big endian", "uncompressed"),
+    Syntax(_JPEG + "110", "JPEG XL lossless", "lossless"),
+    Syntax(_JPEG + "111", "JPEG XL from JPEG", "lossy"),
+    Syntax(_JPEG + "112", "JPEG XL", "lossy"),
+)
+_BY_UID = {syntax.uid: syntax for syntax in (*SYNTAXES, *_RARE)}
+_NEWER = {
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+    _JPEG + "110": "JPEG XL Lossless",
+    _JPEG + "111": "JPEG XL JPEG Recompression",
+    _JPEG + "112": "JPEG XL",
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+}
+"""Names that the dictionary in use may lack."""
 FAMILIES = ("uncompressed", "lossless", "lossy", "video")
-_OTHER_LOSSLESS = frozenset({"1.2.840.10008.1.2.1.98", _JPEG + "58", _JPEG + "65", _JPEG + "66", _JPEG + "92"})
+_OTHER_LOSSLESS = frozenset({_JPEG + "58", _JPEG + "65", _JPEG + "66", _JPEG + "92"})
 
 VERIFICATION = "1.2.840.10008.1.1"
 
@@ -170,6 +189,7 @@ _CLASS_NAMES = {
     "Patient Root MOVE": "1.2.840.10008.5.1.4.1.2.1.2",
     "Patient Root GET": "1.2.840.10008.5.1.4.1.2.1.3",
 }
+_TREES = {"Transfer Syntax": "1.2.840.10008.1.2.", "SOP Class": "1.2.840.10008.5."}
 _UID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 
 
@@ -186,8 +206,10 @@ def family(uid: str) -> str:
 
 
 def order(uid: str) -> int:
-    """Return the place of a transfer syntax in a matrix."""
-    return next((number for number, syntax in enumerate(SYNTAXES) if syntax.uid == uid), len(SYNTAXES))
+    """Return the place of a transfer syntax in a matrix: by family, the usual ones first."""
+    known = [syntax.uid for syntax in (*SYNTAXES, *_RARE)]
+    place = FAMILIES.index(family(uid)) if uid in _BY_UID else len(FAMILIES)
+    return place * 1000 + (known.index(uid) if uid in _BY_UID else 0)
 
 
 def short(uid: str) -> str:
@@ -199,12 +221,15 @@ def short(uid: str) -> str:
 def full(uid: str) -> str:
     """Return the name of a UID in the dictionary, or the UID."""
     entry = UID_dictionary.get(uid)
-    return entry[0] if entry is not None else uid
+    return entry[0] if entry is not None else _NEWER.get(uid, uid)
 
 
 def class_name(uid: str) -> str:
     """Return the name of a SOP class without the words that every name has."""
-    return full(uid).removesuffix(" SOP Class").removesuffix(" Storage") if uid in UID_dictionary else f"private {uid}"
+    name = full(uid)
+    if name != uid:
+        return name.removesuffix(" SOP Class").removesuffix(" Storage")
+    return f"SOP class {uid}" if uid.startswith("1.2.840.10008.") else f"private {uid}"
 
 
 def syntax_uid(text: str) -> str:
@@ -275,6 +300,7 @@ def _names(kind: str) -> dict[str, str]:
                 names.setdefault(fold(name), uid)
                 if kind == "SOP Class":
                     names.setdefault(fold(name.removesuffix(" (Retired)").removesuffix("Storage")), uid)
+    names.update((fold(name), uid) for uid, name in _NEWER.items() if uid.startswith(_TREES[kind]))
     names.update(
         (fold(name), uid) for name, uid in (_SYNTAX_NAMES if kind == "Transfer Syntax" else _CLASS_NAMES).items()
     )
