@@ -69,7 +69,7 @@ class Authority:
             "[req]\ndistinguished_name=dn\n[dn]\n"
         )
         self._run(
-            *("req", "-x509", "-days", "30", "-subj", f"/O=Test Hospital/CN={name}", "-out", self.certificate),
+            *("req", "-utf8", "-x509", "-days", "30", "-subj", f"/O=Test Hospital/CN={name}", "-out", self.certificate),
             *(*self._new_key(self._key), "-addext", "basicConstraints=critical,CA:TRUE"),
             *("-addext", "keyUsage=critical,keyCertSign,cRLSign", "-config", folder / "ca.cnf"),
         )
@@ -92,7 +92,9 @@ class Authority:
             f"extendedKeyUsage={usage}\nsubjectAltName={names}\n"
         )
         config = self._folder / "ca.cnf"
-        self._run("req", "-subj", f"/CN={name}", *self._new_key(issued.key), "-out", request, "-config", config)
+        self._run(
+            "req", "-utf8", "-subj", f"/CN={name}", *self._new_key(issued.key), "-out", request, "-config", config
+        )
         self._run(
             *("ca", "-batch", "-notext", "-config", config, "-in", request, "-out", issued.certificate),
             *("-extfile", extensions, "-startdate", _moment(begin), "-enddate", _moment(end)),

@@ -155,11 +155,17 @@ class FaultProxy:
         self._keep(client)
         if self.tls is not None:
             client.settimeout(10)
+            secured = self.tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
             try:
-                secured = self.tls.wrap_socket(client, server_side=True)
+                secured.do_handshake()
             except OSError as error:
                 self.failed_handshakes.append(str(error))
-                client.close()
+                # Closing over what the client has sent already would destroy the alert on its way to it
+                with contextlib.suppress(OSError), socket.socket(fileno=secured.detach()) as plain:
+                    plain.shutdown(socket.SHUT_WR)
+                    plain.settimeout(1)
+                    while plain.recv(_CHUNK):
+                        pass
                 return
             self._keep(secured)
             secured.settimeout(None)

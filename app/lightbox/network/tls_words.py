@@ -287,7 +287,7 @@ def certificate_demanded(peer: Peer, settings: TlsSettings) -> AssociationError:
 
 def our_certificate_refused(peer: Peer, settings: TlsSettings, reason: str) -> AssociationError:
     """Return the error for a peer that does not accept our certificate."""
-    why = ABOUT_OUR_CERTIFICATE.get(reason, "It is not accepted there, without a reason")
+    why = ABOUT_OUR_CERTIFICATE.get(reason, "It asked for one, and closed the connection without a reason")
     try:
         mine = Certificate.of_pem(settings.certificate_file)
     except CertificateError:
@@ -328,14 +328,15 @@ def late_failure(error: OSError | None, peer: Peer, settings: TlsSettings) -> As
             else certificate_demanded(peer, settings)
         )
     if error is None or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
-        mine = (
-            "it may not accept our certificate" if settings.certificate_file else "it may demand a client certificate"
-        )
+        # It may have said why, but what it said is lost when it closes in a hurry
+        seen = inspect((peer.host.strip("[]"), peer.port), peer.host.strip("[]"), _INSPECTION_TIMEOUT_S)
+        if seen.client_certificate_asked:
+            return certificate_demanded(peer, settings)
         return _error(
             "{target} closed the connection right after the TLS handshake",
             peer,
-            mine[0].upper() + mine[1:],
-            "Look into the log of the peer; our certificate is given with --cert FILE --key FILE",
+            "It is not a certificate of ours that it wants",
+            "Check that the port is the DICOM port of the peer, and look into its log",
             "tls.closed-after-handshake",
         )
     if isinstance(error, ssl.SSLError):
