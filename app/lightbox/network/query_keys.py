@@ -111,6 +111,21 @@ _RANGE_SEPARATOR = re.compile(r"\s*(?:\.\.|/|\s+to\s+|\s+-\s+|–)\s*")
 _DATE_RANGE = re.compile(r"\d{8}|\d{8}-\d{8}|\d{8}-|-\d{8}")
 
 
+def chain(level: str, root: str) -> list[str]:
+    """Return the levels above `level` in a query root."""
+    return [name for name in LEVELS[: LEVELS.index(level)] if name != "patient" or root == "patient"]
+
+
+def above(level: str, keys: Mapping[str, str], root: str) -> list[str]:
+    """Return the levels above `level` of which `keys` (normalised) do not name exactly one entity."""
+    found = []
+    for name in chain(level, root) if level in LEVELS else ():
+        given = keys.get(UNIQUE_KEY[name], "")
+        if not given or any(character in given for character in "*?\\"):
+            found.append(name)
+    return found
+
+
 def level_of(keyword: str) -> str:
     """Return the level a keyword belongs to ("" when it is not one of the usual keys)."""
     return _OF_LEVEL.get(keyword, "")

@@ -124,7 +124,7 @@ def test_rows_are_tolerated_one_by_one(answering: Callable[..., Peer], identity:
     rows = list(find(peer, identity, "study", {}, problems=problems))
     assert [row["StudyInstanceUID"] for row in rows] == ["LOCALIZER", "1.2.3"]
     assert rows[0]["StudyDate"] == "31.12.2023"
-    assert {problem.code for problem in problems} == {"find.row-incomplete", "find.keys-ignored"}
+    assert {problem.code for problem in problems} == {"find.row-incomplete", "find.keys-ignored", "find.uid-invalid"}
     assert all("no uid" not in problem.sentence() for problem in problems)
 
 

@@ -89,6 +89,8 @@ def apply(
         raise ReconcileError("There is no such reason for a modification", where=reason)
     part = reading.read_part10(source)
     dataset = part.dataset
+    for tag in [tag for tag in dataset.keys() if tag.group == 0xFFFE]:  # noqa: SIM118 (a data set is no mapping)
+        del dataset[tag]  # stray delimiters are no elements
     tail_at = copying.tail_start(part)
     implicit, little = bool(dataset.original_encoding[0]), part.little_endian
     untouched = copying.fingerprints(dataset)
