@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from lightbox.core.errors import LightboxError
 from lightbox.network.errors import AssociationError
 from lightbox.network.wire import commands, negotiation, pdus
-from lightbox.network.wire.association import Association, Terms
+from lightbox.network.wire.association import Association
 from lightbox.network.wire.messages import Sizes
 from lightbox.network.wire.negotiation import Accept, AssociationRequest, Reject
 from lightbox.network.wire.pdus import Associate, ProtocolError
-from lightbox.network.wire.transport import Connection, ConnectionEnded, Stalled
+from lightbox.network.wire.terms import Terms
+from lightbox.network.wire.transport import Connection, ConnectionEnded, Stalled, shut_down
 
 if TYPE_CHECKING:
     from lightbox.network.wire.server import Event, Server
@@ -73,10 +74,7 @@ class Acceptor:
 
     def hang_up(self) -> None:
         """End the connection from another thread."""
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError as error:
-            logger.debug("the connection was closed already: %s", type(error).__name__)
+        shut_down(self._sock)
 
     def close(self) -> None:
         """Close the socket after a fault of ours."""

@@ -13,11 +13,12 @@ from lightbox.network import words
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, check_plaintext
 from lightbox.network.wire import negotiation, pdus
-from lightbox.network.wire.association import Association, Terms
+from lightbox.network.wire.association import Association
 from lightbox.network.wire.contexts import Proposal
 from lightbox.network.wire.messages import Sizes
 from lightbox.network.wire.pdus import Associate, ProtocolError, UserIdentity
 from lightbox.network.wire.receives import Receives
+from lightbox.network.wire.terms import Terms
 from lightbox.network.wire.transport import Connection, ConnectionEnded, Stalled
 
 if TYPE_CHECKING:

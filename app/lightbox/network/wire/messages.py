@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,9 +10,11 @@ from typing import Any, Protocol
 from lightbox.network.wire import commands, pdus
 from lightbox.network.wire.contexts import Accepted
 from lightbox.network.wire.pdus import ProtocolError
-from lightbox.network.wire.transport import Connection
+from lightbox.network.wire.transport import Connection, Stalled
 
 _NO_PROGRESS = 10_000
+_SLOWEST = 1024
+"""Bytes a second below which a message does not count as making progress."""
 
 
 class Ended(Exception):
@@ -133,6 +136,7 @@ class MessageReader:
     """
 
     def __init__(self, connection: Connection, contexts: dict[int, Accepted], sizes: Sizes) -> None:
+        self._connection = connection
         self._fragments = Fragments(connection, sizes.pdu)
         self._contexts = contexts
         self._sizes = sizes
@@ -185,6 +189,8 @@ class MessageReader:
     def _data(self, context: Accepted, write: Callable[[memoryview], object], limit: int) -> None:
         fragments = self._fragments
         size = 0
+        # A peer that sends a byte now and then must not hold a thread for ever
+        deadline = time.monotonic() + 2 * self._connection.timeout
         while True:
             fragments.next()
             if fragments.control & 1:
@@ -195,7 +201,11 @@ class MessageReader:
             if limit and size > limit:
                 raise TooLarge(f"An object of more than {limit} bytes was sent")
             while fragments.left:
-                write(fragments.chunk())
+                chunk = fragments.chunk()
+                write(chunk)
+                deadline += len(chunk) / _SLOWEST
+                if time.monotonic() > deadline:
+                    raise Stalled
             if fragments.control & 2:
                 return
 

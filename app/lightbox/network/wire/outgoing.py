@@ -12,6 +12,8 @@ _LARGEST_PDU = 1_048_576
 """What we send to a peer without limit; beyond this size larger PDUs gain nothing."""
 _SMALLEST_PDU = 128
 _BLOCK = 1_048_576
+_THROTTLED_S = 0.1
+"""With a throttle, so much time's worth of bytes at once."""
 _HEAD = struct.Struct(">BxIIBB")
 COMMAND, LAST = 1, 2
 """Bits of the message control header (PS3.8 E.2)."""
@@ -64,6 +66,10 @@ class Outgoing:
             size = max(1, _BLOCK // self._fragment) * self._fragment
             self._blocks = [memoryview(bytearray(size)), memoryview(bytearray(size))]
         here, there = self._blocks
+        if throttle is not None and throttle.bytes_per_second > 0:
+            pace = int(throttle.bytes_per_second * _THROTTLED_S)
+            size = max(1, min(pace, len(here)) // self._fragment) * self._fragment
+            here, there = here[:size], there[:size]
         count = _read(data, here)
         while True:
             following = _read(data, there) if count == len(here) else 0

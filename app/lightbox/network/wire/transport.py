@@ -77,8 +77,9 @@ class Connection:
         self._buffer = memoryview(bytearray(_SMALL))
         self._start = self._end = 0
         self._closed = False
-        self._owner = threading.get_ident()
+        self._user = threading.get_ident()
         self._send_lock = threading.Lock()
+        """Held while something is sent; with TLS also while something is read: one thread at a time may use OpenSSL."""
         self._quick = _QUICKACK is not None and sock.family in (socket.AF_INET, socket.AF_INET6)
         sock.settimeout(timeout)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -143,10 +144,15 @@ class Connection:
             self._start, self._end = 0, left
 
     def _receive(self) -> None:
+        self._user = threading.get_ident()
         try:
             if self._quick:
                 self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # pyright: ignore[reportArgumentType]
-            count = self.sock.recv_into(self._buffer[self._end :])
+            if self._tls:
+                with self._send_lock:
+                    count = self.sock.recv_into(self._buffer[self._end :])
+            else:
+                count = self.sock.recv_into(self._buffer[self._end :])
         except TimeoutError:
             raise Stalled from None
         except (OSError, ValueError) as error:  # ValueError: another thread closed the TLS connection meanwhile
@@ -199,12 +205,11 @@ class Connection:
         ConnectionEnded, Stalled
             It could not be sent (in time).
         """
+        self._user = threading.get_ident()
         with self._send_lock:
             try:
-                if self._tls or not hasattr(self.sock, "sendmsg"):
-                    self.sock.sendall(parts[0] if len(parts) == 1 else b"".join(parts))
-                elif len(parts) == 1:
-                    self.sock.sendall(parts[0])
+                if self._tls or len(parts) == 1 or not hasattr(self.sock, "sendmsg"):
+                    self._send_whole(memoryview(parts[0] if len(parts) == 1 else b"".join(parts)))
                 else:
                     for begin in range(0, len(parts), _MOST_PARTS):
                         self._send_parts(parts[begin : begin + _MOST_PARTS])
@@ -212,6 +217,10 @@ class Connection:
                 raise Stalled from None
             except (OSError, ValueError) as error:
                 raise ConnectionEnded from error
+
+    def _send_whole(self, data: memoryview) -> None:
+        while data:  # not sendall: its time-out is that of the whole, on a slow line too short
+            data = data[self.sock.send(data) :]
 
     def _send_parts(self, parts: Sequence[Buffer]) -> None:
         sent = self.sock.sendmsg(parts)
@@ -254,15 +263,28 @@ class Connection:
     def shut_down(self) -> None:
         """End the connection from any thread: whoever reads or writes it wakes up."""
         self._closed = True
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError as error:
-            logger.debug("the connection was closed already: %s", type(error).__name__)
+        shut_down(self.sock)
+        if self._user == threading.get_ident():
+            self.close()
 
     def close(self) -> None:
-        """Close it; only for the thread that uses it."""
+        """Close it; only for the thread that uses it (another might get a new connection under the old number)."""
         self._closed = True
         try:
-            self.sock.close()
-        except OSError as error:
-            logger.debug("closing a connection failed: %s", type(error).__name__)
+            if isinstance(self.sock, ssl.SSLSocket):
+                self.sock.settimeout(0.0)
+                self.sock.unwrap()  # says that this is the end, and does not wait for the answer
+        except (OSError, ValueError) as error:
+            logger.debug("end of TLS: %s", type(error).__name__)
+        self.sock.close()
+
+
+def shut_down(sock: socket.socket) -> None:
+    """End a connection that another thread may be using.
+
+    `ssl.SSLSocket.shutdown` would first take TLS off: for a moment the other thread could send in plaintext.
+    """
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError as error:
+        logger.debug("the connection was closed already: %s", type(error).__name__)
