@@ -48,11 +48,21 @@ def section(report: Report, role: str) -> str:
     for row in rows:
         by_class.setdefault(row.pair.sop_class, {})[row.pair.transfer_syntax] = row
     columns = sorted({row.pair.transfer_syntax for row in rows}, key=lambda uid: (vocabulary.order(uid), uid))
-    telling = {uid for uid, cells in by_class.items() if any(_tells(row) for row in cells.values())}
+    used = {uid for uid, cells in by_class.items() if any(row.needed or row.declared for row in cells.values())}
+    taken = {uid for uid, cells in by_class.items() if any(row.observed.state == "accepted" for row in cells.values())}
     names = sorted(by_class, key=lambda uid: (uid not in services.BY_CLASS, vocabulary.class_name(uid).casefold()))
     names.sort(key=lambda uid: (uid in services.BY_CLASS, not any(row.needed for row in by_class[uid].values())))
-    shown, rest = [uid for uid in names if uid in telling], [uid for uid in names if uid not in telling]
-    text = f"<h2>{_HEADINGS[role]}</h2>" + _table(shown, by_class, columns) + _legend()
+    shown = [uid for uid in names if uid in used]
+    more = [uid for uid in names if uid in taken and uid not in used]
+    rest = [uid for uid in names if uid not in used and uid not in taken]
+    text = f"<h2>{_HEADINGS[role]}</h2>"
+    if shown:
+        text += _table(shown, by_class, _worth(columns, shown, by_class)) + _legend()
+    if more:
+        text += (
+            f"<details><summary>{len(more)} more SOP classes are accepted, but neither needed nor declared</summary>"
+            f"{_table(more, by_class, columns)}{'' if shown else _legend()}</details>"
+        )
     if rest:
         listed = ", ".join(escape(vocabulary.class_name(uid)) for uid in rest)
         text += (
@@ -62,8 +72,12 @@ def section(report: Report, role: str) -> str:
     return text
 
 
-def _tells(row: Row) -> bool:
-    return row.needed or row.declared or row.observed.state == "accepted"
+def _worth(columns: list[str], names: list[str], by_class: dict[str, dict[str, Row]]) -> list[str]:
+    """Return the columns that tell something of `names`: video encodings only where one is needed or declared."""
+    cells = [row for name in names for row in by_class[name].values()]
+    wanted = {row.pair.transfer_syntax for row in cells if row.needed or row.declared}
+    probed = {row.pair.transfer_syntax for row in cells}
+    return [uid for uid in columns if uid in wanted or (uid in probed and vocabulary.family(uid) != "video")]
 
 
 def _table(names: list[str], by_class: dict[str, dict[str, Row]], columns: list[str]) -> str:

@@ -97,7 +97,7 @@ def _todo(report: Report) -> str:
     text = f"<h2>To settle</h2><ol class='todo'>{''.join(items)}</ol>" if items else ""
     if more:
         body = f"<ol class='todo'>{''.join(more)}</ol>"
-        heading = f"<h2>Good to know <small>{len(more)} notes, nothing that stops work</small></h2>"
+        heading = "<h2>Good to know <small>nothing that stops work</small></h2>"
         text += heading + (body if len(more) <= 4 else f"<details><summary>Show all</summary>{body}</details>")
     return text
 
@@ -107,7 +107,7 @@ def _todo_item(group: Group, kind: str) -> str:
     reason = group.reason()
     needed = f" <span class='soft'>({escape(reason)})</span>" if reason else ""
     return (
-        f"<li class='{kind}'><h3><span class='tag {kind}'>{escape(group.verdict)}</span>"
+        f"<li class='{'bad' if kind == 'bad' else ''}'><h3><span class='tag {kind}'>{escape(group.verdict)}</span>"
         f" {escape(group.title())}{needed}</h3>{advice}</li>"
     )
 

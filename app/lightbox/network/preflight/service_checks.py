@@ -89,6 +89,8 @@ def _judge(
                 if answers == 1
                 else (f"Answered, with {answers - 1} matches for an identifier that exists nowhere: it ignores keys")
             )
+        elif service.sop_class in _MOVES:
+            text = "Answered; whether it knows us as a destination shows only with a study"
         return "works", text, ""
     if service.sop_class in _MOVES and status == _UNKNOWN_DESTINATION:
         title = peer.move_destination or identity.ae_title
