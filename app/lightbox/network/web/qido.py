@@ -103,7 +103,7 @@ class WebFinder:
         for row in list(self._rows(above, upper, cancel, None)):
             unique = {
                 query_keys.UNIQUE_KEY[name]: row[query_keys.UNIQUE_KEY[name]]
-                for name in ("study", "series")
+                for name in ("study", "series")[: query_keys.LEVELS.index(above)]
                 if row.get(query_keys.UNIQUE_KEY[name])
             }
             yield from self._rows(level, {**unique, **own}, cancel, None)

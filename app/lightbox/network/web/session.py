@@ -13,7 +13,6 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
-from lightbox.core.errors import LightboxError
 from lightbox.network.errors import AssociationError
 from lightbox.network.web import accept, dicom_json, errors
 from lightbox.network.web.body import Body
@@ -167,6 +166,7 @@ class WebSession(requests.Session):
                 refusal.status,
                 tried=tuple(tried),
                 detail=refusal.detail,
+                retry_after="" if refusal.retry_after is None else f"{refusal.retry_after:.0f}",
             )
         raise refusal
 
@@ -251,9 +251,6 @@ class WebSession(requests.Session):
                     code="web.timeout",
                     transient=True,
                 ) from error
-            refused = next((cause for cause in causes if isinstance(cause, LightboxError)), None)
-            if refused is not None:  # raised by a body that could not be made
-                raise refused from error
             # A connection that was kept open may have been closed by the server meanwhile
             if again and method == "GET" and any(isinstance(c, RemoteDisconnected | ConnectionError) for c in causes):
                 return self._once(method, url, headers, data, read_timeout, again=False)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from lightbox.core.errors import LightboxError
+from lightbox.core.errors import Cancelled, LightboxError
 from lightbox.core.jobs import CancelToken
 from lightbox.network.stored import Description, StoredObject, describe
 from lightbox.network.web import errors, stow_answer
@@ -86,14 +86,18 @@ class _Entry:
         if self._head:
             yield self._head
         left = self.size - len(self._head)
-        with self._open() as file:
-            file.seek(self._skip)
-            while left:
-                data = file.read(min(_CHUNK, left))
-                if not data:
-                    raise LightboxError("The object changed while it was sent", where=self.uid, todo="Send it again")
-                left -= len(data)
-                yield data
+        try:
+            with self._open() as file:
+                file.seek(self._skip)
+                while left:
+                    data = file.read(min(_CHUNK, left))
+                    if not data:
+                        raise LightboxError("It changed while it was sent", where=self.uid, todo="Send it again")
+                    left -= len(data)
+                    yield data
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise LightboxError("It cannot be read", where=self.uid, why=why) from error
 
 
 def _file_form(file: BinaryIO, description: Description) -> tuple[int, bytes]:
@@ -193,6 +197,14 @@ class _Sender:
             if error.code != "web.cut":  # perhaps this object was too much for it
                 self._over = error
             yield from (_failed(entry, error) for entry in entries)
+            return
+        except Cancelled:
+            raise
+        except LightboxError as error:  # one of the objects
+            if len(entries) > 1:
+                yield from self._halves(entries)
+            else:
+                yield StoreResult(entries[0].uid, False, reason=error.sentence())
             return
         status = response.status_code
         if status == 202 or (answer.says_anything and (status < 300 or status == 409)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lightbox.network.peers import Peer
 
 # They write addresses with their queries into the log: names and numbers of patients among them
-for _name in ("urllib3", "requests", "dicomweb_client", "charset_normalizer"):
+for _name in ("urllib3", "requests", "dicomweb_client", "retrying"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _CONNECTIONS = 8
