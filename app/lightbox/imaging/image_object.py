@@ -159,6 +159,16 @@ class ImageObject:
         except (ValueError, OSError, MemoryError) as error:
             raise DecodeError("The frame cannot be read", where=f"frame {frame + 1}", why=str(error)) from error
 
+    def raw(self, frame: int = 0) -> decode.RawFrame:
+        """Return the samples of an encapsulated frame (0-based) as its decoder gave them: no bit removed, no sign applied.
+
+        Raises
+        ------
+        DecodeError
+            As `frame`.
+        """
+        return decode.decode(self._encoded(frame), self.transfer_syntax_uid, self.format)
+
     @cached_property
     def _is_native(self) -> bool:
         return self._pixels.length != reading.UNDEFINED_LENGTH and (

@@ -32,12 +32,15 @@ class WebSettings:
         User name for ``"basic"``.
     tls : TlsSettings, optional
         For ``https``; None uses the settings of the peer, or the certificate authorities of the system.
+    store : bool
+        Objects are sent by STOW-RS. Otherwise only those that the peer refuses by C-STORE.
     """
 
     url: str
     authentication: str = "none"
     user: str = ""
     tls: TlsSettings | None = None
+    store: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""

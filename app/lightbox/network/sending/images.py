@@ -1,0 +1,117 @@
+"""Asking a peer which objects of a series it holds (C-FIND at image level, PS3.4 C.6.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from lightbox.core.jobs import CancelToken
+from lightbox.network import words
+from lightbox.network.errors import DimseError
+from lightbox.network.peers import Peer
+from lightbox.network.sending.states import ObjectRecord
+from lightbox.network.wire import commands
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.contexts import Proposal
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+"""Study Root Query/Retrieve Information Model - FIND."""
+
+_LIST = 64
+"""So many UIDs are asked for by name (PS3.4 C.2.2.2.2); of more, the whole series is listed."""
+
+
+def proposals() -> list[Proposal]:
+    """Return what to propose for these queries."""
+    return [Proposal(FIND)]
+
+
+def held(
+    association: Association,
+    peer: Peer,
+    records: Iterable[ObjectRecord],
+    *,
+    thorough: bool,
+    cancel: CancelToken | None = None,
+) -> set[str]:
+    """Return the SOP Instance UIDs of `records` that the peer lists.
+
+    Parameters
+    ----------
+    thorough : bool
+        Where an object is not found by its UID, list its whole series, too: some archives do not match lists of UIDs.
+
+    Raises
+    ------
+    AssociationError, DimseError
+        The peer could not be asked.
+    """  # fmt: skip
+    found: set[str] = set()
+    ordered = sorted(records, key=_series)
+    for (study, series), group in groupby(ordered, key=_series):
+        wanted = {record.sop_instance_uid for record in group}
+        if len(wanted) <= _LIST:
+            listed = _query(association, peer, study, series, sorted(wanted), cancel)
+            if thorough and not wanted <= listed:
+                listed |= _query(association, peer, study, series, (), cancel)
+        else:
+            listed = _query(association, peer, study, series, (), cancel)
+        found |= wanted & listed
+    return found
+
+
+def _series(record: ObjectRecord) -> tuple[str, str]:
+    return record.study_instance_uid, record.series_instance_uid
+
+
+def _query(
+    association: Association, peer: Peer, study: str, series: str, uids: Sequence[str], cancel: CancelToken | None
+) -> set[str]:
+    context = association.context(FIND)
+    assert context is not None
+    identifier = keys("IMAGE", study, series, uids)
+    found: set[str] = set()
+    for response in association.requests(context, commands.c_find(FIND), identifier, cancel=cancel):
+        if response.is_pending:
+            uid = text(response.dataset(), "SOPInstanceUID")
+            if uid:
+                found.add(uid)
+        elif words.is_failure(response.status):
+            raise DimseError(
+                f"{peer.ae_title} refused the query",
+                where=peer.name,
+                why=words.status_words(response.status, response.comment),
+                status=response.status,
+            )
+    return found
+
+
+def keys(level: str, study: str, series: str, uids: Sequence[str] = ()) -> Dataset:
+    """Return an identifier; UIDs go as they are, valid or not."""
+    from pydicom import config
+    from pydicom.dataelem import DataElement
+    from pydicom.dataset import Dataset
+
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = level
+    for keyword, value in (
+        ("StudyInstanceUID", study),
+        ("SeriesInstanceUID", series),
+        ("SOPInstanceUID", list(uids) if len(uids) > 1 else "".join(uids)),
+    ):
+        identifier[keyword] = DataElement(keyword, "UI", value, validation_mode=config.IGNORE)
+    return identifier
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Return a UID of a reply that may hold anything."""
+    element = dataset.get_item(keyword)
+    if element is None or not element.value:
+        return ""
+    value = element.value
+    plain = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    return plain.strip(" \x00")

@@ -1,0 +1,102 @@
+"""Where the bytes of queued objects come from: the library, by SOP Instance UID, or files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from lightbox.core.errors import LightboxError
+from lightbox.network.sending.jobs import NewObject
+from lightbox.network.sending.states import ObjectRecord
+
+if TYPE_CHECKING:
+    from lightbox.library.library import Library
+
+_DIRECTORY = "1.2.840.10008.1.3.10"
+"""Media Storage Directory: an index of files, never sent."""
+
+
+class Sources:
+    """Opens and describes objects.
+
+    Parameters
+    ----------
+    library : callable
+        Returns the library; called when the first object of it is needed.
+    """
+
+    def __init__(self, library: Callable[[], Library]) -> None:
+        self._library = library
+
+    def open(self, record: ObjectRecord) -> BinaryIO:
+        """Open an object of the queue for reading, seekable."""
+        if record.path:
+            return Path(record.path).open("rb")
+        return self._library().open_object(record.sop_instance_uid)
+
+    def describe(self, items: Iterable[str | Path]) -> Iterator[NewObject]:
+        """Iterate over descriptions of what is to be queued: SOP Instance UIDs of the library, or files."""
+        for item in items:
+            yield of_file(item) if isinstance(item, Path) else self._of_library(item)
+
+    def _of_library(self, uid: str) -> NewObject:
+        found = self._library().instance(uid)
+        if found is None:
+            return NewObject(uid, reason="the library has no such object")
+        return NewObject(
+            found.sop_instance_uid,
+            found.sop_class_uid,
+            found.transfer_syntax_uid,
+            found.study_instance_uid,
+            found.series_instance_uid,
+            size=found.size,
+        )
+
+
+def of_file(path: Path) -> NewObject:
+    """Describe a file; one that cannot be sent has a reason."""
+    from lightbox.library import header_scan
+
+    absolute = str(path.absolute())
+    try:
+        with path.open("rb") as file:
+            source = header_scan.FileSource(file)
+            header, _, damage = header_scan.scan(source)
+            size = source.size
+    except OSError as error:
+        return NewObject("", path=absolute, reason=f"the file cannot be read: {error.strerror or type(error).__name__}")
+    except header_scan.NotDicom as error:
+        return NewObject("", path=absolute, reason=str(error))
+    sop_class, uid = header.code("SOPClassUID"), header.code("SOPInstanceUID")
+    if not damage and (not sop_class or not uid):
+        damage = "it has no SOP Class UID or no SOP Instance UID"
+    if sop_class == _DIRECTORY:
+        damage = "a DICOMDIR is an index of files, not an object"
+    return NewObject(
+        uid,
+        sop_class,
+        header.transfer_syntax_uid,
+        header.code("StudyInstanceUID"),
+        header.code("SeriesInstanceUID"),
+        absolute,
+        size,
+        damage,
+    )
+
+
+def files_under(paths: Iterable[Path]) -> Iterator[Path]:
+    """Iterate over the files that `paths` name, folders walked in order of names.
+
+    Raises
+    ------
+    LightboxError
+        One of them cannot be read.
+    """
+    from lightbox.library import sources
+    from lightbox.library.records import Refusal
+
+    for found in sources.find(list(paths)):
+        if isinstance(found, Refusal):
+            raise LightboxError("A file cannot be sent", where=found.path, why=found.reason)
+        yield Path(found.path)
