@@ -39,11 +39,17 @@ class Question:
         stay in.
     fuzzy : bool
         Ask for names that sound alike, at archives that offer it (PS3.4 C.2.2.2.1.1).
+    birth_date : str
+        Patient's Birth Date (DA).
+    exact : bool
+        Patient ID and accession number are asked as they are, not as beginnings.
     """
 
     study: StudyQuery = field(default_factory=StudyQuery)
     region: str = ""
     fuzzy: bool = False
+    birth_date: str = ""
+    exact: bool = False
 
 
 def as_question(query: StudyQuery | Question) -> Question:
@@ -73,7 +79,7 @@ def restricts(query: StudyQuery) -> bool:
     )
 
 
-def study_keys(query: StudyQuery) -> list[dict[str, str]]:
+def study_keys(query: StudyQuery, *, birth_date: str = "", exact: bool = False) -> list[dict[str, str]]:
     """Return the identifiers to ask an archive with; the answer is the union of what they bring.
 
     Archives match single attributes, so the longest word typed is asked as patient's name, patient ID, accession number
@@ -85,10 +91,13 @@ def study_keys(query: StudyQuery) -> list[dict[str, str]]:
         base["ModalitiesInStudy"] = "\\".join(query.modalities)
     if query.patient_name:
         base["PatientName"] = _from_start(query.patient_name)
+    begins = str if exact else _from_start
     if query.patient_id:
-        base["PatientID"] = _from_start(query.patient_id)
+        base["PatientID"] = begins(query.patient_id)
     if query.accession_number:
-        base["AccessionNumber"] = _from_start(query.accession_number)
+        base["AccessionNumber"] = begins(query.accession_number)
+    if birth_date:
+        base["PatientBirthDate"] = birth_date
     words = query.text.replace("^", " ").split()
     if not words:
         return [base]
