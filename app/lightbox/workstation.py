@@ -13,12 +13,15 @@ from lightbox.core.jobs import JobRunner
 from lightbox.core.settings import Settings
 from lightbox.dicom import imports
 from lightbox.network.peers import PeerBook
+from lightbox.network.sending.states import QueueSettings
 
 if TYPE_CHECKING:
     from lightbox.findings.model import ResultSet
     from lightbox.library.library import Library
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
+    from lightbox.network.sending.queue import SendQueue
+    from lightbox.network.sending.queue import SendQueue
     from lightbox.network.storage_scp import StorageScp
     from lightbox.viewer.display_sets import DisplaySet
 
@@ -49,6 +52,27 @@ class Workstation:
 
         with self._lock:
             return Library.open(self.home)
+
+    @cached_property
+    def send_queue(self) -> SendQueue:
+        """The durable queue of what is to be sent; call its ``start`` to have it worked in this process."""
+        from lightbox.network.sending.queue import SendQueue
+
+        with self._lock:
+            return SendQueue(
+                self.home, lambda: self.library, self.peers, lambda: self.identity, QueueSettings.of(self.settings)
+            )
+
+    @cached_property
+    def send_queue(self) -> SendQueue:
+        """What is to be sent to archives; it is worked once somebody calls its ``start``."""
+        from lightbox.network.sending.queue import SendQueue
+        from lightbox.network.sending.states import QueueSettings
+
+        with self._lock:
+            return SendQueue(
+                self.home, lambda: self.library, self.peers, lambda: self.identity, QueueSettings.of(self.settings)
+            )
 
     @property
     def identity(self) -> LocalIdentity:
@@ -120,6 +144,10 @@ class Workstation:
     def close(self) -> None:
         """Stop background work and close the library."""
         self.stop_receiver()
+        if "send_queue" in self.__dict__:
+            self.send_queue.close()
+        if "send_queue" in self.__dict__:
+            self.send_queue.close()
         self.jobs.close()
         if "library" in self.__dict__:
             self.library.close()
