@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from psygnal import EmitLoopError, Signal, SignalInstance
 
 from lightbox.core.errors import LightboxError
-from lightbox.network.receiving.incoming import IncomingObject, Received, file_meta, is_out_of_space
+from lightbox.network.receiving.incoming import IncomingObject, file_meta, is_out_of_space
+from lightbox.network.receiving.received import Received
 
 if TYPE_CHECKING:
     from lightbox.library.library import Library

@@ -6,11 +6,11 @@ import errno
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lightbox.core.errors import LightboxError
 from lightbox.network import implementation
+from lightbox.network.receiving.received import Received
 
 if TYPE_CHECKING:
     from lightbox.library.spool_file import ReadyFile, SpoolFile
@@ -20,16 +20,6 @@ logger = logging.getLogger(__name__)
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Event: an object was received, is durable and will be acknowledged."""
-
-    sop_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    source: str
 
 
 def file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str) -> bytes:

@@ -1,0 +1,251 @@
+"""A receiver process: serves associations on sockets that it shares with others, and writes objects to its own spool.
+
+Nothing is decoded or indexed here. The supervisor runs it as ``python -m lightbox.network.receiving.worker`` and sends
+the configuration by standard input; the process ends when that input does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from lightbox.core import log
+from lightbox.core.errors import LightboxError
+from lightbox.library.spool import Spool
+from lightbox.network.identity import TlsSettings
+from lightbox.network.receiving import accepting, answering, sockets
+from lightbox.network.receiving.channel import Channel, Closed
+from lightbox.network.receiving.configuration import identity_of
+from lightbox.network.receiving.events import ReceiverEvent, clean_title, stamped
+from lightbox.network.receiving.incoming import OUT_OF_RESOURCES, IncomingObject, is_out_of_space
+from lightbox.network.receiving.notes import Inbox
+from lightbox.network.receiving.policy import ReceivingPolicy
+from lightbox.network.receiving.received import Received
+from lightbox.network.receiving.tally import Tally
+from lightbox.network.wire.negotiation import BUSY, AssociationRequest, Decision, Reject
+from lightbox.network.wire.server import Event, Limits, Server
+from lightbox.network.wire.transport import Stalled
+
+_LOOK_S = 1.0
+"""How often the free space of the disk is asked for."""
+
+
+class SlowObject(IncomingObject):
+    """An object that is given up when it comes too slowly: a trickle of bytes would hold an association for ever."""
+
+    def __init__(self, *arguments: Any, slowest: int, period: float) -> None:
+        self._slowest = slowest
+        self._period = period
+        self._since = time.monotonic()
+        self._bytes = 0
+        super().__init__(*arguments)
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append encoded bytes.
+
+        Raises
+        ------
+        Stalled
+            Too few came in the last seconds.
+        """
+        super().write(chunk)
+        self._bytes += len(chunk)
+        now = time.monotonic()
+        if now - self._since >= self._period:
+            if self._bytes < self._slowest * (now - self._since):
+                raise Stalled
+            self._since, self._bytes = now, 0
+
+
+class SpoolReceiver:
+    """Takes objects into the spool of this process and tells the supervisor of each before it is acknowledged."""
+
+    def __init__(self, home: Path, channel: Channel, policy: ReceivingPolicy) -> None:
+        self.policy = policy
+        self.spool = Spool.of(home, announce=lambda _: None)
+        self._channel = channel
+        self._looked_at = 0.0
+        self._full = False
+
+    def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str) -> IncomingObject:
+        """Begin an object; `source` is the AE title of the sender."""
+        event = Received(sop_instance_uid, sop_class_uid, transfer_syntax_uid, source)
+        policy = self.policy
+        return SlowObject(event, lambda: self._start(source), slowest=policy.slowest, period=policy.idle)
+
+    def _start(self, source: str) -> Any:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_S:
+            self._full = shutil.disk_usage(self.spool.library_root).free < self.policy.reserve
+            self._looked_at = now
+        if self._full:
+            raise OSError(28, os.strerror(28))  # ENOSPC: the index needs room, too
+        return self.spool.writer(source)
+
+    def finish(self, incoming: IncomingObject) -> int:
+        """Make an object durable, announce it, and return the status for the C-STORE response (PS3.4 B.2.3)."""
+        incoming.commit()
+        event, ready = incoming.event, incoming.ready
+        try:
+            if ready is None:
+                full = incoming.failure is not None and is_out_of_space(incoming.failure)
+                self._channel.send({"rejected": [event.sop_instance_uid, "out-of-space" if full else "in-the-way"]})
+            else:
+                name = [str(ready.path), ready.source, ready.size, ready.checksum]
+                uids = [event.sop_instance_uid, event.sop_class_uid, event.transfer_syntax_uid, event.source]
+                self._channel.send({"object": name, "received": uids})
+        except Closed:  # it lies in the spool, but we end now: the sender shall send it again to whoever follows
+            return OUT_OF_RESOURCES
+        return incoming.status()
+
+
+class Worker:
+    """What one worker serves.
+
+    Parameters
+    ----------
+    channel : Channel
+        To the supervisor.
+    config : dict
+        Its first message.
+    """
+
+    def __init__(self, channel: Channel, config: dict[str, Any]) -> None:
+        home = Path(config["home"])
+        self._channel = channel
+        self._identity = identity_of(config["identity"])
+        self._policy = ReceivingPolicy.from_json(config["policy"])
+        self._tally = Tally(Path(config["tally"]), config["row"])
+        self._receiver = SpoolReceiver(home, channel, self._policy)
+        self._reasons: dict[tuple[str, int], str] = {}
+        self._open: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()
+        services = answering.services(Inbox(home), lambda note: channel.send({"note": note.to_json()}))
+        self._servers = [
+            Server(
+                ("", 0),
+                self._identity,
+                negotiate=self._negotiate,
+                services=services,
+                receiver=self._receiver,
+                limits=self._limits(),
+                log=self._log,
+                sock=listener,
+                tls=self._tls() if secure else None,
+            )
+            for listener, secure in sockets.receive(config["sockets"])
+        ]
+
+    def _tls(self) -> Any:
+        from lightbox.network import tls
+
+        return tls.server_context(self._identity.tls or TlsSettings())
+
+    def _limits(self) -> Limits:
+        policy = self._policy
+        return Limits(
+            associations=policy.associations,
+            per_address=policy.per_address,
+            connections=policy.associations,
+            negotiation=policy.negotiation,
+            idle=policy.idle,
+            object=policy.largest_object,
+        )
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._receiver.spool.folder()
+        for server in self._servers:
+            server.start()
+
+    def change(self, policy: ReceivingPolicy) -> None:
+        """Use another policy from the next association on."""
+        self._policy = self._receiver.policy = policy
+        for server in self._servers:
+            server.limits = self._limits()
+
+    def stop(self) -> None:
+        """End associations; what was committed stays in the spool for the supervisor."""
+        for server in self._servers:
+            server.stop()
+
+    def _negotiate(self, asked: AssociationRequest) -> Decision:
+        decision, reason = accepting.decide(self._policy, self._identity.ae_title, asked)
+        address = asked.address[0]
+        if not isinstance(decision, Reject) and (
+            self._tally.total() >= self._policy.associations
+            or self._tally.from_address(address) >= self._policy.per_address
+        ):
+            decision, reason = BUSY, "busy"
+        if reason:
+            with self._lock:
+                self._reasons[asked.address] = reason
+        return decision
+
+    def _log(self, event: Event) -> None:
+        with self._lock:
+            reason = self._reasons.pop(event.address, "")
+            if event.kind == "opened":
+                self._open.add(event.address)
+                self._tally.opened(event.address[0])
+            elif event.address in self._open:
+                self._open.discard(event.address)
+                self._tally.ended(event.address[0])
+        if event.kind == "rejected" and event.code == "2/3/2":
+            reason = reason or "busy"
+        self._tell(
+            stamped(
+                kind=event.kind,
+                code=event.code,
+                address=event.address[0],
+                calling_ae=clean_title(event.calling_ae),
+                called_ae=clean_title(event.called_ae),
+                reason=reason,
+                received=event.received,
+                seconds=round(event.seconds, 3),
+            )
+        )
+
+    def _tell(self, event: ReceiverEvent) -> None:
+        try:
+            self._channel.send({"event": event.as_dict()})
+        except Closed:
+            return  # this process ends at once
+
+
+def main() -> None:
+    """Run until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started the supervisor
+    log.set_up()
+    channel = Channel.of_standard_streams()
+    messages = channel.messages()
+    config = next(messages, None)
+    if config is None:
+        return
+    try:
+        worker = Worker(channel, config)
+        worker.start()
+        channel.send({"ready": os.getpid()})
+    except (LightboxError, OSError) as error:
+        told = error if isinstance(error, LightboxError) else LightboxError("A receiver process failed", why=str(error))
+        channel.send({"failed": [told.what, told.where, told.why, told.todo]})
+        return
+    for message in messages:
+        if "policy" in message:
+            worker.change(ReceivingPolicy.from_json(message["policy"]))
+        elif "ping" in message:
+            channel.send({"pong": message["ping"]})
+    # Told to end, or the supervisor is gone: either way nothing may be acknowledged that nobody would hear of
+    worker.stop()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Closed:
+        os._exit(1)
