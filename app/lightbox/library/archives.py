@@ -23,7 +23,7 @@ RATIO_FROM = 64 * 1024**2
 MAX_MEMBERS = 1_000_000
 SEPARATOR = "!/"
 
-_READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
+READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 
 
 def objects(path: str, spool: Spool, *, source: str) -> Iterator[Prepared]:
@@ -34,7 +34,7 @@ def objects(path: str, spool: Spool, *, source: str) -> Iterator[Prepared]:
 def _members(file: str | BinaryIO, name: str, spool: Spool, source: str, *, nested: bool) -> Iterator[Prepared]:
     try:
         archive = zipfile.ZipFile(file)
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         yield Refused(name, source, validate.UNREADABLE, f"the zip archive is damaged ({_words(error)})")
         return
     with archive:
@@ -48,14 +48,14 @@ def _members(file: str | BinaryIO, name: str, spool: Spool, source: str, *, nest
                 continue
             origin = f"{name}{SEPARATOR}{info.filename}"
             total += info.file_size
-            problem = _limit(info, total)
+            problem = limit(info, total)
             if problem:
                 yield Refused(origin, source, validate.UNSUPPORTED, problem)
                 continue
             yield from _member(archive, info, origin, spool, source, nested=nested)
 
 
-def _limit(info: zipfile.ZipInfo, total: int) -> str:
+def limit(info: zipfile.ZipInfo, total: int) -> str:
     """Return why a member is not opened, or nothing. `zipfile` never reads more than the announced size."""
     if info.flag_bits & 0x1:
         return "the member is encrypted: unpack the archive with its password first"
@@ -81,7 +81,7 @@ def _member(
                 item = prepare_bytes(origin, data, spool, source=source)
             else:
                 item = prepare_stream(origin, stream, info.file_size, spool, source=source)  # type: ignore[arg-type]
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         yield Refused(origin, source, validate.UNREADABLE, f"the member cannot be unpacked ({_words(error)})")
         return
     if isinstance(item, FoundArchive) and not nested:
@@ -100,7 +100,7 @@ def _nested(
                 write(block)
         with part.open("rb") as file:
             yield from _members(file, origin, spool, source, nested=True)
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         yield Refused(origin, source, validate.UNREADABLE, f"the member cannot be unpacked ({_words(error)})")
     finally:
         part.unlink(missing_ok=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from lightbox.library.header import KEYS
 from lightbox.library.header import plain as _plain
+from lightbox.library.quality.quick import check_header
 from lightbox.library.text import fold
 
 if TYPE_CHECKING:
     from lightbox.library.header import Header
+    from lightbox.library.quality.model import QualityIssue
 
 _SERIES_TEXT_LIMIT = 8_000
 """Characters of series attributes that are searchable for one study."""
@@ -57,6 +59,7 @@ class IndexWriter:
     _rows: list[tuple[object, ...]] = field(default_factory=list)
     _checked: set[tuple[object, ...]] = field(default_factory=set)
     _last_checked: tuple[object, ...] = ()
+    _faulty: list[tuple[str, list[QualityIssue]]] = field(default_factory=list)
 
     def add(self, header: Header, place: Place, source: str) -> None:
         """Add one instance whose SOP Instance UID is not yet in the index."""
@@ -66,6 +69,9 @@ class IndexWriter:
         if series is None:
             series = self._find_series(header, study_uid, series_uid, source)
         self._check_patient(header, study_uid)
+        issues = check_header(header)
+        if issues:
+            self._faulty.append((_plain(get(_SOP_UID)), issues))
         self._counts[series] = self._counts.get(series, 0) + 1
         self._rows.append(
             (
@@ -98,6 +104,12 @@ class IndexWriter:
         """Write what was collected: instance rows, counters, modalities, full text."""
         execute = self.connection.execute
         self.connection.executemany(_INSERT_INSTANCE, self._rows)
+        if self._faulty:
+            from lightbox.library.quality.shelf import IssueWriter
+
+            quality = IssueWriter(self.connection)
+            for uid, issues in self._faulty:
+                quality.add_by_uid(uid, issues)
         self.connection.executemany(
             "UPDATE series SET number_of_instances = number_of_instances + ? WHERE id = ?",
             [(count, series) for series, count in self._counts.items()],

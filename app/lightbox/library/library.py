@@ -14,6 +14,7 @@ from lightbox.core.errors import NotFoundError
 from lightbox.library import queries
 from lightbox.library.index import DamagedIndexError, Index
 from lightbox.library.links import LinkJournal
+from lightbox.library.quality import shelf
 from lightbox.library.records import (
     Cursor,
     ImportReport,
@@ -30,9 +31,11 @@ from lightbox.library.spool import ReadyFile, Spool
 from lightbox.library.store import Link, ObjectStore, Shelf
 
 if TYPE_CHECKING:
+    from lightbox.core.errors import Severity
     from lightbox.core.jobs import CancelToken
     from lightbox.library.import_ import ProgressListener
     from lightbox.library.ingest import Ingest
+    from lightbox.library.quality.model import QualityIssue, StoredIssue
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ class Library:
     """Emitted on the ingesting thread after each committed batch."""
     changed = Signal()
     """Emitted after anything in the lists changed."""
+    quality_changed = Signal()
+    """Emitted after the quality gate looked at objects."""
 
     def __init__(self, home: Path) -> None:
         root = home / FOLDER
@@ -307,6 +312,36 @@ class Library:
     def refusals(self) -> list[Refusal]:
         """Return the files that imports did not take, and why, latest first."""
         return queries.refusals(self._index.connection())
+
+    def quality_issues(self, study_instance_uid: str | None = None) -> list[StoredIssue]:
+        """Return the quality list of one study, or of all: worst first, each issue once a study.
+
+        What the UIDs of an object tell is there as soon as it is ingested, the rest after `check_quality`.
+        """
+        return shelf.stored_issues(self._index.connection(), study_instance_uid)
+
+    def quality_issues_of(self, sop_instance_uid: str) -> list[QualityIssue]:
+        """Return the quality list of one instance, worst first."""
+        return shelf.issues_of(self._index.connection(), sop_instance_uid)
+
+    def quality_counts(self) -> dict[str, dict[Severity, int]]:
+        """Return for each study with issues how many different ones of each severity it has."""
+        return shelf.counts(self._index.connection())
+
+    def check_quality(self, progress: ProgressListener | None = None, cancel: CancelToken | None = None) -> int:
+        """Run the quality gate over the objects that it has not seen; return how many there were.
+
+        Raises
+        ------
+        Cancelled
+            What was looked at so far is kept.
+        """
+        from lightbox.library.quality.keeper import check_pending
+
+        count = check_pending(self._index, self.open_object, progress, cancel)
+        if count:
+            self.quality_changed.emit()
+        return count
 
     def check(self) -> list[str]:
         """Return what is wrong with the index file (empty: nothing)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lightbox.library.quality.model import Change, QualityIssue, Severity, StoredIssue
+from lightbox.library.quality.model import Change, QualityIssue, Severity, StoredIssue, worst_first
 
 if TYPE_CHECKING:
     from lightbox.library.quality.cohort import ObjectFacts, check_cohort, facts_of
@@ -27,6 +27,7 @@ __all__ = [
     "check_cohort",
     "examine",
     "facts_of",
+    "worst_first",
 ]
 
 # The parts that need pydicom are imported when they are used: the library itself must open without it.

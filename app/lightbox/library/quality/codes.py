@@ -20,6 +20,7 @@ CODES: dict[str, Code] = {
     # the file
     "file.not-dicom": Code(_E, "the bytes cannot be read as a DICOM object"),
     "file.damaged": Code(_E, "an element or sequence cannot be read"),
+    "file.unavailable": Code(_W, "the object cannot be opened: a linked file is gone or changed"),
     "file.truncated": Code(_E, "the file ends before the object does, or a length in it is wrong"),
     "meta.missing": Code(_W, "no File Meta Information: the object is not a Part 10 file"),
     "meta.incomplete": Code(_W, "an attribute of type 1 is missing from the File Meta Information"),

@@ -23,7 +23,7 @@ IDENTITY = {
 LONGEST = 64
 GOOD = re.compile(rb"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+\0?").fullmatch
 """Matches a well-formed UID with its padding; the length is checked apart."""
-_FORM = "digits and dots, no component with a leading zero, at most 64 characters (PS3.5 9.1)"
+FORM = "digits and dots, no component with a leading zero, at most 64 characters (PS3.5 9.1)"
 _NEW = (
     "Have the origin corrected, or give a new UID to everything that uses this one; changed in one object alone it "
     "would break references"
@@ -75,7 +75,7 @@ def check_value(report: Report, tag: int, raw: bytes, path: Path) -> None:
         found = fault(value if last else value + b"\0" * (len(value) % 2))
         if found is not None:
             change = Change(tag, "UI", found.clean) if found.clean and len(values) == 1 else None
-            report.add(found.code, tag, found.found, _FORM, found.repair, path=path, severity=severity, change=change)
+            report.add(found.code, tag, found.found, FORM, found.repair, path=path, severity=severity, change=change)
 
 
 def check_identity(report: Report, ds: Dataset) -> None:
