@@ -18,6 +18,8 @@ from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, own_identity
 from lightbox.network.wire.association import Association
 
+_PLAIN = "Without TLS"
+
 
 def diagnose(
     peer: Peer,
@@ -97,7 +99,7 @@ class _Examination:
             allowed = self._take(steps.SETTINGS, lambda: transport_steps.settings(peer))
             reached = self._take(steps.NAME, name) and self._take(steps.TCP, tcp, after=steps.NAME)
             if peer.tls is None:
-                self._skip(steps.TLS, "Without TLS")
+                self._skip(steps.TLS, _PLAIN)
                 secured = True
             elif not (allowed and reached):
                 secured = self._skip(steps.TLS, *self._reason())
@@ -235,8 +237,8 @@ def _facts(found: Diagnosis, before: PeerFacts | None) -> PeerFacts:
     if found.step(steps.WEB).state in (OK, WARNING):
         services.append("dicomweb")
     detail = encrypted.detail
-    if encrypted.state == SKIPPED and encrypted.text != "Without TLS":
-        detail = _tls_before(before)  # not reached this time
+    if encrypted.state == FAILED or (encrypted.state == SKIPPED and encrypted.text != _PLAIN):
+        detail = _tls_before(before)
     return PeerFacts(
         facts.now(),
         found.state,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from typing import Any
 
 from lightbox.network import tls, words
@@ -19,6 +20,7 @@ Found = tuple[str, str, str, str, str, dict[str, Any]]
 """State, text, why, todo, code and detail of a step."""
 
 _INSPECTION_S = 3.0
+_REFUSAL_S = 0.3
 
 
 def ok(text: str, **detail: Any) -> Found:
@@ -91,7 +93,9 @@ def encrypt(peer: Peer, sock: socket.socket) -> Found:
     target = sock.getpeername()[:2]
     with contextlib.closing(tls.connect(sock, peer)) as secured:
         found = tls.facts(secured)
-    seen = inspect(target, tls.server_name(peer.host), _INSPECTION_S)
+        seen = inspect(target, tls.server_name(peer.host), _INSPECTION_S)
+        if seen.client_certificate_asked and found.version == "TLSv1.3":
+            _wait_for_refusal(peer, secured)
     values = {**found.as_dict(), "client_certificate_asked": seen.client_certificate_asked}
     asked = "; it asks for our certificate" if seen.client_certificate_asked else ""
     version = found.version.replace("TLSv", "TLS ")
@@ -107,6 +111,21 @@ def encrypt(peer: Peer, sock: socket.socket) -> Found:
             **values,
         )
     return ok(text, **values)
+
+
+def _wait_for_refusal(peer: Peer, secured: ssl.SSLSocket) -> None:
+    """Raise when the peer does not take our certificate, or our having none: with TLS 1.3 it says so a moment later."""
+    failure: OSError | None = None
+    secured.settimeout(_REFUSAL_S)
+    try:
+        secured.recv(1)
+    except TimeoutError:
+        return
+    except OSError as error:
+        failure = error
+    refused = tls.late_failure(failure, peer)
+    if refused is not None:
+        raise refused
 
 
 def requires_tls(peer: Peer, error: AssociationError) -> AssociationError:
