@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
     from lightbox.network.sending.queue import SendQueue
-    from lightbox.network.sending.queue import SendQueue
     from lightbox.network.storage_scp import StorageScp
     from lightbox.viewer.display_sets import DisplaySet
 
@@ -57,17 +56,6 @@ class Workstation:
     def send_queue(self) -> SendQueue:
         """The durable queue of what is to be sent; call its ``start`` to have it worked in this process."""
         from lightbox.network.sending.queue import SendQueue
-
-        with self._lock:
-            return SendQueue(
-                self.home, lambda: self.library, self.peers, lambda: self.identity, QueueSettings.of(self.settings)
-            )
-
-    @cached_property
-    def send_queue(self) -> SendQueue:
-        """What is to be sent to archives; it is worked once somebody calls its ``start``."""
-        from lightbox.network.sending.queue import SendQueue
-        from lightbox.network.sending.states import QueueSettings
 
         with self._lock:
             return SendQueue(
@@ -144,8 +132,6 @@ class Workstation:
     def close(self) -> None:
         """Stop background work and close the library."""
         self.stop_receiver()
-        if "send_queue" in self.__dict__:
-            self.send_queue.close()
         if "send_queue" in self.__dict__:
             self.send_queue.close()
         self.jobs.close()
