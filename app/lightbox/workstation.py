@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
     from lightbox.network.sending.queue import SendQueue
-    from lightbox.network.storage_scp import StorageScp
+    from lightbox.network.receiving.process import ReceiverProcess
     from lightbox.viewer.display_sets import DisplaySet
 
 
@@ -42,7 +42,7 @@ class Workstation:
         self.peers = PeerBook(self.settings)
         self.jobs = JobRunner(prepare=imports.ready)
         self._lock = threading.RLock()
-        self._scp: StorageScp | None = None
+        self._receiver: ReceiverProcess | None = None
 
     @cached_property
     def library(self) -> Library:
@@ -70,27 +70,29 @@ class Workstation:
         return LocalIdentity.of(self.settings)
 
     @property
-    def receiver(self) -> StorageScp | None:
-        """The running storage SCP, or None."""
-        return self._scp
+    def receiver(self) -> ReceiverProcess | None:
+        """The running receiver, or None."""
+        return self._receiver
 
-    def start_receiver(self) -> StorageScp:
-        """Start receiving objects on the port of `identity`; does nothing when it runs already."""
-        from lightbox.network.storage_scp import StorageScp
+    def start_receiver(self) -> ReceiverProcess:
+        """Start receiving objects on the ports of `identity`, in processes of its own; does nothing when it runs."""
+        from lightbox.network.receiving.policy import ReceivingPolicy
+        from lightbox.network.receiving.process import ReceiverProcess
 
         with self._lock:
-            if self._scp is None:
-                scp = StorageScp(self.library, self.identity)
-                scp.start()
-                self._scp = scp
-            return self._scp
+            if self._receiver is None:
+                policy = ReceivingPolicy.of(self.settings)
+                receiver = ReceiverProcess(self.home, self.identity, policy, library=self.library)
+                receiver.start()
+                self._receiver = receiver
+            return self._receiver
 
     def stop_receiver(self) -> None:
         """Stop receiving; what was acknowledged is in the library."""
         with self._lock:
-            if self._scp is not None:
-                self._scp.stop()
-                self._scp = None
+            if self._receiver is not None:
+                self._receiver.stop()
+                self._receiver = None
 
     def study(self, study_uid: str) -> StudyRecord:
         """Return a study of the library.

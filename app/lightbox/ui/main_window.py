@@ -22,6 +22,7 @@ from lightbox.ui.command_palette import CommandPalette
 from lightbox.ui.notices import Notices
 from lightbox.ui.rail import Rail
 from lightbox.ui.receiver_control import ReceiverControl
+from lightbox.ui.sending.send_center import SendCenter
 from lightbox.ui.shortcuts_overview import ShortcutsOverview
 from lightbox.ui.status_line import StatusLine
 from lightbox.ui.studies.studies_page import StudiesPage
@@ -97,7 +98,8 @@ class MainWindow(QMainWindow):
         self.receiver.told.connect(self.status.show_receiver)
 
         self.studies = StudiesPage(self.workstation, self.bridge, self.browse_jobs, self.network_jobs)
-        self.transfers = TransfersPage(self.center)
+        self.sending = SendCenter(self.workstation, self.bridge)
+        self.transfers = TransfersPage(self.center, self.sending)
         self.places.addWidget(self.studies)
         self.places.addWidget(self.transfers)
         self._pages: dict[str, Callable[[], QWidget]] = {
@@ -118,6 +120,15 @@ class MainWindow(QMainWindow):
         self.studies.import_wanted.connect(self.import_paths)
         self.studies.deidentify_wanted.connect(self.deidentify)
         self.studies.archive_wanted.connect(self._add_archive)
+        self.studies.send_wanted.connect(self.sending.send_studies)
+        self.studies.send_files_wanted.connect(self.sending.send_files)
+        self.sending.queued.connect(self._queued_to_send)
+        self.sending.failed.connect(lambda text: self.notices.show_notice("critical", text))
+        self.sending.changed.connect(
+            lambda: self.status.show_unconfirmed(self.sending.waiting, self.sending.unconfirmed)
+        )
+        self.transfers.sending.send_wanted.connect(lambda: self.go("studies"))
+        self.status.sending_wanted.connect(self._show_sending)
         self.studies.failed.connect(lambda text: self.notices.show_notice("critical", text))
         self.transfers.open_wanted.connect(self.open_study)
         self.transfers.again_wanted.connect(self._retrieve_again)
@@ -163,6 +174,7 @@ class MainWindow(QMainWindow):
             self.studies.start()
             self.workstation.library.instances_added.connect(self.bridge.slot(self.opener.instances_added))
             self.receiver.start_if_wanted()
+            self.sending.start()
             self.library_opened.emit()
             if self._open_first:
                 self.open_study(self._open_first)
@@ -306,6 +318,14 @@ class MainWindow(QMainWindow):
 
     # --- transfers
 
+    def _show_sending(self) -> None:
+        self.go("transfers")
+        self.transfers.show_sending()
+
+    def _queued_to_send(self, number: int, peer_name: str) -> None:
+        text = f"{words.plural(number, 'image')} will be sent to {peer_name}"
+        self.notices.show_notice("ok", text, "Show", self._show_sending)
+
     def _show_transfer(self, transfer: Transfer) -> None:
         self.go("transfers")
         self.transfers.show_transfer(transfer)
@@ -371,6 +391,7 @@ class MainWindow(QMainWindow):
             self._viewer.close()
         self.bridge.close()
         self.center.close()
+        self.sending.close()
         self.browse_jobs.close(1.0)
         self.network_jobs.close(1.0)
         self.work_jobs.close()

@@ -20,6 +20,7 @@ class StatusLine(QFrame):
 
     transfer_wanted = Signal(object)
     receiver_wanted = Signal()
+    sending_wanted = Signal()
 
     def __init__(self, center: TransferCenter) -> None:
         super().__init__()
@@ -34,6 +35,11 @@ class StatusLine(QFrame):
         self.receiver = label("Receiver off")
         row.addWidget(self._dot)
         row.addWidget(self.receiver)
+        self._unconfirmed_line = line(vertical=True)
+        self.unconfirmed = button("", "link", on_click=self.sending_wanted.emit)
+        for part in (self._unconfirmed_line, self.unconfirmed):
+            row.addWidget(part)
+            part.hide()
         self._transfer_line = line(vertical=True)
         row.addWidget(self._transfer_line)
         self.transfer = ElidedLabel(shade="text-secondary")
@@ -66,6 +72,18 @@ class StatusLine(QFrame):
         self.receiver.setText(text or "Receiver off")
         self._dot.set_shade("critical" if failed else "ok" if on else "text-disabled")
         theme.restyle(self.receiver, role="critical" if failed else "")
+
+    def show_unconfirmed(self, waiting: int, unconfirmed: int) -> None:
+        """Show what is still to be sent and what is not yet known to have arrived."""
+        pieces = [
+            f"{words.count(waiting)} to send" if waiting else "",
+            f"{words.count(unconfirmed)} not yet confirmed" if unconfirmed else "",
+        ]
+        text = " · ".join(piece for piece in pieces if piece)
+        self.unconfirmed.setText(text)
+        self.unconfirmed.setToolTip("Show what is sent")
+        for part in (self._unconfirmed_line, self.unconfirmed):
+            part.setVisible(bool(text))
 
     def show_message(self, text: str) -> None:
         """Show what the present place has to say (the viewer: ``412 of 412 images``)."""

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from lightbox.ui import theme, words
-from lightbox.ui.export.plain_table import PlainTable
+from lightbox.ui.plain_table import PlainTable
 from lightbox.ui.widgets import ElidedLabel, button, card, clear, label, row
 
 if TYPE_CHECKING:

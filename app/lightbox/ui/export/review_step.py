@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from lightbox.ui import words
-from lightbox.ui.export.plain_table import PlainTable
 from lightbox.ui.export.plan import Plan
+from lightbox.ui.plain_table import PlainTable
 from lightbox.ui.widgets import Badge, ElidedLabel, EmptyState, ThinProgress, button, card, clear, label, row
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
 from lightbox.ui import words
-from lightbox.ui.export.plain_table import PlainTable
 from lightbox.ui.export.plan import Plan
+from lightbox.ui.plain_table import PlainTable
 from lightbox.ui.widgets import EmptyState, button, label, row
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QLineEdit, QVBoxLayout, QWidget
 
 from lightbox.core.errors import LightboxError
-from lightbox.core.jobs import JobRunner
+from lightbox.core.jobs import Job, JobRunner
 from lightbox.network.peers import COMMITMENTS, Peer
 from lightbox.network.secrets import Secrets
-from lightbox.ui import icons, words
+from lightbox.ui import words
 from lightbox.ui.bridge import Bridge
 from lightbox.ui.settings.connection_fields import ConnectionFields
 from lightbox.ui.settings.fields import Rows, number
+from lightbox.ui.settings.step_list import StepList
 from lightbox.ui.settings.web_fields import WebFields
-from lightbox.ui.widgets import button, clear, label, line, row
+from lightbox.ui.widgets import button, label, line, row
 from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
-    from lightbox.network.echo import EchoResult
+    from lightbox.network.diagnosis.steps import Diagnosis
 
 
 class PeerForm(QFrame):
@@ -63,13 +64,14 @@ class PeerForm(QFrame):
         self.error = label("", "critical", wrap=True)
         column.addWidget(self.error)
         self.save_button = button("Save", "primary", on_click=self.save)
-        self.test_button = button("Test", tip="Ask it for an echo, and say what happened", on_click=self.test)
+        self.test_button = button(
+            "Test", tip="Take every step of the way to it, and say what fails", on_click=self.test
+        )
         column.addLayout(
             row(self.save_button, self.test_button, button("Cancel", "flat", on_click=self.cancelled.emit), None)
         )
-        self._steps = QVBoxLayout()
-        self._steps.setSpacing(4)
-        column.addLayout(self._steps)
+        self.steps = StepList()
+        column.addWidget(self.steps)
 
     def _build_more(self) -> QWidget:
         """Return the fields that most archives do not need."""
@@ -123,7 +125,7 @@ class PeerForm(QFrame):
         self._show_more(bool(special))
         self.error.setText("")
         self.error.hide()
-        clear(self._steps)
+        self.steps.clear()
         self.name.setFocus()
 
     def peer(self) -> Peer:
@@ -183,59 +185,39 @@ class PeerForm(QFrame):
         except LightboxError as error:
             self._wrong(error)
             return
-        clear(self._steps)
-        self._steps.addWidget(label(f"Asking {peer.ae_title} at {peer.host}:{peer.port} …", "secondary"))
+        self.steps.clear()
+        self.steps.say(f"Asking {peer.ae_title} at {peer.host}:{peer.port} …")
         self.test_button.setEnabled(False)
         self._generation += 1
         generation = self._generation
         identity = self._workstation.identity
 
-        def work(job: object) -> EchoResult:
-            from lightbox.network.echo import echo
+        def work(job: Job[Diagnosis]) -> Diagnosis:
+            from lightbox.network.diagnosis.doctor import diagnose
 
-            return echo(peer, identity)
+            return diagnose(peer, identity, home=self._workstation.home, cancel=job.token)
 
         def failed(error: Exception) -> None:
             self.test_button.setEnabled(True)
             if generation == self._generation:
-                clear(self._steps)
+                self.steps.clear()
                 self.error.setText(words.error(error))
                 self.error.show()
 
-        def done(result: EchoResult) -> None:
+        def done(found: Diagnosis) -> None:
             self.test_button.setEnabled(True)
             if generation == self._generation:
-                self.show_result(result)
+                self.show_result(found)
 
-        self._bridge.run(self._network, "echo", work, done, failed)
+        self._bridge.run(self._network, "examine a peer", work, done, failed)
 
-    def show_result(self, result: EchoResult) -> None:
+    def show_result(self, found: Diagnosis) -> None:
         """Show every step with its time, the reason of a failure, and what to do."""
-        clear(self._steps)
-        for step in result.steps:
-            picture = QLabel()
-            picture.setPixmap(icons.pixmap("ok" if step.ok else "critical", 16, "ok" if step.ok else "critical"))
-            said = label(step.text, "" if step.ok else "critical", wrap=True, selectable=True)
-            taken = label(f"{step.milliseconds:.0f} ms", "small")
-            holder = QWidget()
-            holder.setLayout(row(picture, said, taken))
-            holder.layout().setStretch(1, 1)  # type: ignore[union-attr]
-            self._steps.addWidget(holder)
-        verdict = label(
-            f"{result.peer or 'The archive'} answers." if result.ok else result.todo,
-            "ok" if result.ok else "",
-            wrap=True,
-        )
-        self._steps.addWidget(verdict)
+        self.steps.clear()
+        for step in found.steps:
+            self.steps.add(step)
+        self.steps.say(found.summary(), {"ok": "ok", "warning": "warn", "failed": "critical"}[found.state])
 
     def told(self) -> list[str]:
         """Return the words of the last test."""
-        found = []
-        for position in range(self._steps.count()):
-            item = self._steps.itemAt(position)
-            widget = item.widget() if item else None
-            if isinstance(widget, QLabel):
-                found.append(widget.text())
-            elif widget is not None:
-                found += [inner.text() for inner in widget.findChildren(QLabel) if inner.text()]
-        return found
+        return self.steps.told()

@@ -12,41 +12,15 @@ from lightbox.core.jobs import JobRunner
 from lightbox.network.peers import Peer
 from lightbox.ui import actions, theme, words
 from lightbox.ui.bridge import Bridge
+from lightbox.ui.settings.doctor_panel import DoctorPanel
 from lightbox.ui.settings.peer_form import PeerForm
+from lightbox.ui.settings.peer_line import PeerLine
+from lightbox.ui.settings.preflight_panel import PreflightPanel
 from lightbox.ui.settings.workstation_card import WorkstationCard
 from lightbox.ui.widgets import ElidedLabel, button, card, clear, label, panel, row
 from lightbox.workstation import Workstation
 
-_WIDTH = 860
-
-
-class PeerLine(QWidget):
-    """One archive in the list."""
-
-    edit_wanted = Signal(object)
-    remove_wanted = Signal(object)
-    test_wanted = Signal(object)
-
-    def __init__(self, peer: Peer) -> None:
-        super().__init__()
-        self.peer = peer
-        name = ElidedLabel(peer.name, "text-strong")
-        name.setFixedWidth(200)
-        address = ElidedLabel(f"{peer.ae_title} · {peer.host}:{peer.port}", "text-secondary")
-        test = button("Test", on_click=lambda: self.test_wanted.emit(peer))
-        edit = button("Change", on_click=lambda: self.edit_wanted.emit(peer))
-        self.remove = button("Remove", "danger", on_click=self._remove)
-        for made, what in ((test, "Test"), (edit, "Change"), (self.remove, "Remove")):
-            made.setAccessibleName(f"{what} {peer.name}")
-        self._sure = False
-        self.setLayout(row(name, address, test, edit, self.remove, margins=(0, 3, 0, 3)))
-
-    def _remove(self) -> None:
-        if self._sure:
-            self.remove_wanted.emit(self.peer)
-        else:
-            self._sure = True
-            self.remove.setText("Really remove?")
+_WIDTH, _WIDE = 860, 1240
 
 
 class SettingsPage(QWidget):
@@ -81,6 +55,11 @@ class SettingsPage(QWidget):
         self.form.hide()
         self.form.saved.connect(self._saved)
         self.form.cancelled.connect(self.form.hide)
+        self.doctor = DoctorPanel(workstation, bridge, network)
+        self.doctor.ended.connect(lambda _name: self.refresh())
+        self.preflight = PreflightPanel(workstation, bridge, network)
+        for part in (self.doctor, self.preflight):
+            part.hide()
         self.own = WorkstationCard(workstation)
         data, data_column = card()
         home = ElidedLabel(words.place(workstation.home), "text")
@@ -107,6 +86,8 @@ class SettingsPage(QWidget):
             head,
             self._list_card,
             self.form,
+            self.doctor,
+            self.preflight,
             label("This workstation", "heading"),
             self.own,
             label("Data", "heading"),
@@ -114,7 +95,7 @@ class SettingsPage(QWidget):
             label("About", "heading"),
             about,
         ):
-            widget.setMaximumWidth(_WIDTH)
+            widget.setMaximumWidth(_WIDE if widget is self.preflight else _WIDTH)
             column.addWidget(widget)
         column.addStretch(1)
         scroll.setWidget(inner)
@@ -136,7 +117,8 @@ class SettingsPage(QWidget):
                 )
             )
         for peer in peers:
-            entry = PeerLine(peer)
+            entry = PeerLine(peer, self._workstation.settings)
+            entry.preflight_wanted.connect(self._preflight)
             entry.edit_wanted.connect(self._edit)
             entry.test_wanted.connect(self._test)
             entry.remove_wanted.connect(self._remove)
@@ -145,16 +127,24 @@ class SettingsPage(QWidget):
 
     def add_archive(self) -> None:
         """Open the empty form."""
-        self.form.show()
+        self._show_only(self.form)
         self.form.edit(None)
 
+    def _show_only(self, part: QWidget) -> None:
+        for other in (self.form, self.doctor, self.preflight):
+            other.setVisible(other is part)
+
     def _edit(self, peer: Peer) -> None:
-        self.form.show()
+        self._show_only(self.form)
         self.form.edit(peer)
 
     def _test(self, peer: Peer) -> None:
-        self._edit(peer)
-        self.form.test()
+        self._show_only(self.doctor)
+        self.doctor.examine(peer)
+
+    def _preflight(self, peer: Peer) -> None:
+        self._show_only(self.preflight)
+        self.preflight.show_peer(peer)
 
     def _saved(self, name: str) -> None:
         self.form.hide()

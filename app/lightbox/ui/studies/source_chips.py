@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from lightbox.ui import theme, words
+from lightbox.ui.studies import study_drag
 from lightbox.ui.studies.search import Source, SourceState, StudySearch
 from lightbox.ui.studies.study_row import HERE
 from lightbox.ui.widgets import clear, label
 
 
 class Chip(QPushButton):
-    """One source: a dot, its name, and a word on its state."""
+    """One source: a dot, its name, and a word on its state. What is dropped on an archive is sent to it."""
+
+    dropped = Signal(str, object)
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -22,6 +25,23 @@ class Chip(QPushButton):
         self.setProperty("role", "chip")
         self.setCheckable(True)
         self.setAutoDefault(False)
+        self.setAcceptDrops(name != HERE)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take studies of the list, files and folders."""
+        if study_drag.studies_in(event.mimeData()) or study_drag.files_in(event.mimeData()):
+            event.acceptProposedAction()
+            theme.restyle(self, target="true")
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """They went elsewhere."""
+        theme.restyle(self, target="false")
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Have them sent."""
+        theme.restyle(self, target="false")
+        event.acceptProposedAction()
+        self.dropped.emit(self.name, event.mimeData())
 
     def show_state(self, chosen: bool, shade: str, state: str, tip: str) -> None:
         """Show whether it is chosen, and its state in colour and words."""
@@ -51,6 +71,8 @@ class SourceChips(QWidget):
     """One chip for this workstation and one for every archive of the settings."""
 
     chosen = Signal(str, bool)
+    studies_dropped = Signal(str, list)
+    files_dropped = Signal(str, list)
 
     def __init__(self, search: StudySearch) -> None:
         super().__init__()
@@ -72,6 +94,7 @@ class SourceChips(QWidget):
             for name in names:
                 chip = Chip(name)
                 chip.toggled.connect(lambda on, name=name: self._toggled(name, on))
+                chip.dropped.connect(self._dropped)
                 self.chips[name] = chip
                 self._line.addWidget(chip)
         for name, chip in self.chips.items():
@@ -83,6 +106,13 @@ class SourceChips(QWidget):
                 chip.show_state(source.chosen, *state_words(source))
             chip.blockSignals(False)
 
+    def _dropped(self, name: str, data: QMimeData) -> None:
+        studies, files = study_drag.studies_in(data), study_drag.files_in(data)
+        if studies:
+            self.studies_dropped.emit(name, studies)
+        elif files:
+            self.files_dropped.emit(name, files)
+
     def _toggled(self, name: str, on: bool) -> None:
         self.chosen.emit(name, on)
 
@@ -92,7 +122,11 @@ def state_words(source: Source) -> tuple[str, str, str]:
     peer = source.peer
     address = f"{peer.ae_title} at {peer.host}:{peer.port}"
     if not source.chosen:
-        return "text-disabled", "", f"{address}. Choose it to search there too."
+        return (
+            "text-disabled",
+            "",
+            f"{address}. Choose it to search there too; drop studies or files on it to send them.",
+        )
     if source.state is SourceState.SEARCHING:
         return "warn", "searching", address
     if source.state is SourceState.FAILED:

@@ -24,6 +24,7 @@ from lightbox.library.records import InstancesAdded, StudyQuery
 from lightbox.network.peers import Peer
 from lightbox.ui import actions, icons
 from lightbox.ui.bridge import Bridge
+from lightbox.ui.studies import send_menu
 from lightbox.ui.studies.detail_pane import DetailPane
 from lightbox.ui.studies.pull_downs import DatePullDown, ModalityPullDown
 from lightbox.ui.studies.search import SourceState, StudySearch
@@ -45,6 +46,8 @@ class StudiesPage(QWidget):
     open_wanted = Signal(object)
     retrieve_wanted = Signal(list)
     deidentify_wanted = Signal(list)
+    send_wanted = Signal(str, list)
+    send_files_wanted = Signal(str, list)
     import_wanted = Signal(list)
     archive_wanted = Signal()
     failed = Signal(str)
@@ -104,6 +107,9 @@ class StudiesPage(QWidget):
             "Ctrl+D",
             tip="De-identify the chosen studies and export them",
         )
+        self.send_action = add(
+            self, group, "Send to an archive…", self._send, "Ctrl+E", tip="Send the chosen studies to an archive"
+        )
         self.import_action = add(
             self,
             group,
@@ -161,6 +167,7 @@ class StudiesPage(QWidget):
         import_button.clicked.connect(lambda: menu.popup(import_button.mapToGlobal(import_button.rect().bottomLeft())))
         self.import_button = import_button
         self.retrieve_button = action_button(self.retrieve_action, text="Retrieve")
+        self.send_button = action_button(self.send_action, text="Send…")
         self.deidentify_button = action_button(self.deidentify_action, text="De-identify…")
         self.open_button = action_button(self.open_action, "primary", "Open  ⏎")
         line = QHBoxLayout(bar)
@@ -172,7 +179,7 @@ class StudiesPage(QWidget):
         for item in (self.date, self.modality, self.clear_button):
             line.addWidget(item)
         line.addStretch(1)
-        for item in (import_button, self.retrieve_button, self.deidentify_button, self.open_button):
+        for item in (import_button, self.retrieve_button, self.send_button, self.deidentify_button, self.open_button):
             line.addWidget(item)
         return bar
 
@@ -226,6 +233,8 @@ class StudiesPage(QWidget):
         self.table.opened.connect(self.open_selected)
         self.table.current_changed.connect(self._selection_changed)
         self.chips.chosen.connect(self._choose_source)
+        self.chips.studies_dropped.connect(self.send_wanted)
+        self.chips.files_dropped.connect(self.send_files_wanted)
         for field in (self.box, self.patient_id, self.accession):
             field.textChanged.connect(lambda: self._ask(typed=True))
             field.returnPressed.connect(self._enter_in_search)
@@ -243,6 +252,7 @@ class StudiesPage(QWidget):
             self.table,
             self.import_button,
             self.retrieve_button,
+            self.send_button,
             self.deidentify_button,
             self.open_button,
         ]
@@ -402,6 +412,7 @@ class StudiesPage(QWidget):
         self.detail.show_rows(chosen)
         self.open_action.setEnabled(len(chosen) == 1)
         self.deidentify_action.setEnabled(any(entry.here for entry in chosen))
+        self.send_action.setEnabled(any(entry.here for entry in chosen))
         self.retrieve_action.setEnabled(any(self.search.peer_of(entry) for entry in chosen))
 
     # --- doing
@@ -428,6 +439,13 @@ class StudiesPage(QWidget):
             if peer is not None:
                 wanted.append((peer, entry))
         self.retrieve_wanted.emit(wanted)
+
+    def _send(self) -> None:
+        uids = [entry.uid for entry in self.table.selected() if entry.here]
+        owner = self.send_button if self.send_button.isVisible() else self
+        send_menu.show(
+            owner, self._workstation.peers, lambda name: self.send_wanted.emit(name, uids), self.archive_wanted.emit
+        )
 
     def _deidentify(self) -> None:
         self.deidentify_wanted.emit([entry.record for entry in self.table.selected() if entry.here])

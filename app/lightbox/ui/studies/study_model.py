@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from lightbox.ui import words
+from lightbox.ui.studies import study_drag
 from lightbox.ui.studies.study_row import StudyRow
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -141,6 +142,15 @@ class StudyModel(QAbstractTableModel):
                 )
             return column.text(row)
         return None
+
+    def flags(self, index: _Index) -> Qt.ItemFlag:
+        """Studies can be chosen, and dragged to an archive."""
+        return super().flags(index) | (Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else Qt.ItemFlag.NoItemFlags)
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        """Return what a drag of these cells carries: the studies that are here."""
+        rows = sorted({index.row() for index in indexes})
+        return study_drag.carry([self.rows[row].uid for row in rows if self.rows[row].here])
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a heading holds."""

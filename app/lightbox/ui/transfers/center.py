@@ -21,7 +21,7 @@ from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
     from lightbox.network.reports import RetrieveReport, SeriesReport
-    from lightbox.network.storage_scp import StorageScp
+    from lightbox.network.receiving.running import AnyReceiver
 
 MOST_KEPT = 200
 MOST_FAILURES_SHOWN = 1000
@@ -188,7 +188,7 @@ class TransferCenter(QObject):
 
     # --- receive
 
-    def follow_receiver(self, receiver: StorageScp) -> None:
+    def follow_receiver(self, receiver: AnyReceiver) -> None:
         """List what the storage SCP receives; objects that come in close succession are one transfer."""
         receiver.received.connect(self._bridge.slot(self._object_received))
 

@@ -1,4 +1,4 @@
-"""A table of short texts for the wizard."""
+"""A table of short texts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Sending: what goes to archives, and what is not yet known to have arrived."""
