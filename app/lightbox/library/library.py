@@ -15,6 +15,7 @@ from lightbox.library import queries
 from lightbox.library.index import DamagedIndexError, Index
 from lightbox.library.links import LinkJournal
 from lightbox.library.quality import shelf
+from lightbox.library.quality.codes import GATE
 from lightbox.library.records import (
     Cursor,
     ImportReport,
@@ -327,6 +328,10 @@ class Library:
     def quality_counts(self) -> dict[str, dict[Severity, int]]:
         """Return for each study with issues how many different ones of each severity it has."""
         return shelf.counts(self._index.connection())
+
+    def quality_pending(self) -> int:
+        """Return how many objects the quality gate has not seen."""
+        return shelf.count_pending(self._index.connection(), GATE)
 
     def check_quality(self, progress: ProgressListener | None = None, cancel: CancelToken | None = None) -> int:
         """Run the quality gate over the objects that it has not seen; return how many there were.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lightbox.library.quality.model import Change, QualityIssue, Severity, StoredIssue, worst_first
 
 if TYPE_CHECKING:
-    from lightbox.library.quality.cohort import ObjectFacts, check_cohort, facts_of
+    from lightbox.library.quality.cohort import check_cohort
+    from lightbox.library.quality.facts import ObjectFacts, facts_of
     from lightbox.library.quality.gate import Checked, check, examine
     from lightbox.library.quality.repairs import apply_repairs
 
@@ -36,8 +37,8 @@ _HOMES = {
     "examine": "gate",
     "Checked": "gate",
     "check_cohort": "cohort",
-    "facts_of": "cohort",
-    "ObjectFacts": "cohort",
+    "facts_of": "facts",
+    "ObjectFacts": "facts",
     "apply_repairs": "repairs",
 }
 

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from lightbox.core.errors import Severity
 
+GATE = 1
+"""Version of the checks: objects of the library that an older gate looked at are looked at again."""
+
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 
@@ -93,6 +96,7 @@ CODES: dict[str, Code] = {
     "vr.code": Code(_W, "a code string holds other characters than A-Z, 0-9, space, underscore"),
     "vr.too-long": Code(_W, "a value is longer than its value representation allows"),
     "vr.length": Code(_W, "the length of a binary value does not fit its value representation"),
+    "vr.odd-length": Code(_W, "the length of an element is odd"),
     "date.future": Code(_W, "a date lies in the future"),
     "date.implausible": Code(_W, "a date lies before the time it can belong to"),
     # text

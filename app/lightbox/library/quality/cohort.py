@@ -2,96 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightbox.library.quality.codes import CODES
-from lightbox.library.quality.elements import TEXT, element, place, text
+from lightbox.library.quality.elements import place
+from lightbox.library.quality.facts import TAGS, ObjectFacts
 from lightbox.library.quality.model import QualityIssue, Severity, shown, worst_first
 
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-
 _SHOWN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectFacts:
-    """What checks across objects need to know of one object; all decoded text without padding.
-
-    ``digest`` tells two objects with the same SOP Instance UID apart; empty when it was not made.
-    """
-
-    sop_instance_uid: str = ""
-    series_instance_uid: str = ""
-    study_instance_uid: str = ""
-    patient_id: str = ""
-    issuer: str = ""
-    patient_name: str = ""
-    birth_date: str = ""
-    sex: str = ""
-    study_date: str = ""
-    accession_number: str = ""
-    study_description: str = ""
-    modality: str = ""
-    series_number: str = ""
-    frame_of_reference: str = ""
-    instance_number: str = ""
-    path: str = ""
-    digest: str = ""
-
-    def shared(self) -> str:
-        """Return the facts that the objects of a series share, as JSON: what the library keeps."""
-        return json.dumps([getattr(self, name) for name in SHARED], ensure_ascii=False)
-
-    @classmethod
-    def of_shared(cls, text: str, sop_instance_uid: str = "") -> ObjectFacts:
-        """Return the facts that `shared` wrote, of the object `sop_instance_uid`."""
-        return cls(sop_instance_uid=sop_instance_uid, **dict(zip(SHARED, json.loads(text), strict=True)))
-
-
-SHARED = tuple(
-    field.name
-    for field in fields(ObjectFacts)
-    if field.name not in ("sop_instance_uid", "instance_number", "path", "digest")
-)
-_TAGS = {
-    "sop_instance_uid": 0x00080018,
-    "series_instance_uid": 0x0020000E,
-    "study_instance_uid": 0x0020000D,
-    "patient_id": 0x00100020,
-    "issuer": 0x00100021,
-    "patient_name": 0x00100010,
-    "birth_date": 0x00100030,
-    "sex": 0x00100040,
-    "study_date": 0x00080020,
-    "accession_number": 0x00080050,
-    "study_description": 0x00081030,
-    "modality": 0x00080060,
-    "series_number": 0x00200011,
-    "frame_of_reference": 0x00200052,
-    "instance_number": 0x00200013,
-}
-
-
-def facts_of(ds: Dataset, *, path: str = "", digest: str = "") -> ObjectFacts:
-    """Return the facts of an object."""
-    from lightbox.library.quality.charsets import declared_in
-
-    declared = declared_in(ds, None)
-    found: dict[str, str] = {}
-    for name, tag in _TAGS.items():
-        entry = element(ds, tag)
-        if entry is not None and entry.raw is not None and entry.vr in TEXT:
-            decoded = declared.decode(entry.raw, person_name=entry.vr == "PN")
-            found[name] = (decoded if decoded is not None else entry.raw.decode("utf-8", "replace")).strip("\0 ")
-        else:
-            found[name] = text(ds, tag)
-    return ObjectFacts(**found, path=path, digest=digest)
 
 
 def check_cohort(objects: Iterable[ObjectFacts], *, known: Iterable[ObjectFacts] = ()) -> list[QualityIssue]:
@@ -158,7 +79,7 @@ class _Cohort:
                 names = " and ".join(item.path for item in (first, second) if item.path)
                 self._tell(
                     "uid.duplicate",
-                    _TAGS["sop_instance_uid"],
+                    TAGS["sop_instance_uid"],
                     f"{len(different)} objects with other contents" + (f": {names}" if names else ""),
                     "one SOP Instance UID for one object",
                     "Keep the true one; the other needs a UID of its own",
@@ -184,7 +105,7 @@ class _Cohort:
             for uid in sorted(own & levels[upper].keys() & levels[lower].keys()):
                 self._tell(
                     "uid.level-confusion",
-                    _TAGS["study_instance_uid" if upper == "study" else "series_instance_uid"],
+                    TAGS["study_instance_uid" if upper == "study" else "series_instance_uid"],
                     f"{uid} names a {upper} and a{'n' if lower == 'object' else ''} {lower}",
                     "one UID for one thing",
                     f"Give the {upper} a new UID in all its objects",
@@ -194,7 +115,7 @@ class _Cohort:
             if len(studies_of.get(uid, {})) > 1:
                 self._tell(
                     "uid.series-in-two-studies",
-                    _TAGS["series_instance_uid"],
+                    TAGS["series_instance_uid"],
                     f"{uid} in {len(studies_of[uid])} studies",
                     "a series belongs to one study",
                     "Find out which study is right; many archives refuse or misfile the second",
@@ -213,7 +134,7 @@ class _Cohort:
             if len(ids) > 1 or strangers:
                 self._tell(
                     "study.two-patients",
-                    _TAGS["patient_id"],
+                    TAGS["patient_id"],
                     f"{len(people)} patients: " + _some(f"{i.patient_id} {i.patient_name}" for i in people),
                     "one patient",
                     "Move the objects to the study they belong to, before anybody reads or sends it",
@@ -229,7 +150,7 @@ class _Cohort:
             if len(modalities) > 1:
                 self._tell(
                     "series.two-modalities",
-                    _TAGS["modality"],
+                    TAGS["modality"],
                     _some(item.modality for item in modalities),
                     "one modality in a series",
                     "Put them into series of their own",
@@ -241,7 +162,7 @@ class _Cohort:
             if len(frames) > 1:
                 self._tell(
                     "series.two-frames-of-reference",
-                    _TAGS["frame_of_reference"],
+                    TAGS["frame_of_reference"],
                     f"{len(frames)} frames of reference",
                     "one frame of reference in a series",
                     "Do not measure or fuse across them; have the origin put them into series of their own",
@@ -256,7 +177,7 @@ class _Cohort:
             if repeated:
                 self._tell(
                     "series.duplicate-instance-number",
-                    _TAGS["instance_number"],
+                    TAGS["instance_number"],
                     f"{len(repeated)} numbers occur more than once: " + _some(repeated),
                     "a number for each object, as far as possible",
                     "Nothing; sort by position",
@@ -270,7 +191,7 @@ class _Cohort:
             if len(different) > 1:
                 self._tell(
                     code,
-                    _TAGS[name],
+                    TAGS[name],
                     _some(getattr(item, name) for item in different),
                     f"the same value in {whose}",
                     "Take the value of the worklist or of the first object for all",
@@ -292,7 +213,7 @@ class _Cohort:
         if len(births) > 1:
             self._tell(
                 "patient.id-many-birth-dates",
-                _TAGS["birth_date"],
+                TAGS["birth_date"],
                 _some(item.birth_date for item in births),
                 "one birth date for a Patient ID",
                 "Find out whether these are two people; never merge them before",
@@ -302,7 +223,7 @@ class _Cohort:
         if len(sexes) > 1:
             self._tell(
                 "patient.id-many-sexes",
-                _TAGS["sex"],
+                TAGS["sex"],
                 _some(item.sex for item in sexes),
                 "one sex for a Patient ID",
                 "Take the value of the record",
@@ -315,7 +236,7 @@ class _Cohort:
         code = "patient.id-two-people" if stranger is not None else "patient.id-many-names"
         self._tell(
             code,
-            _TAGS["patient_name"],
+            TAGS["patient_name"],
             _some(item.patient_name for item in names),
             "one name for a Patient ID",
             "Find out whether these are two people; then take the spelling of the record",
@@ -329,7 +250,7 @@ class _Cohort:
         if len(births) > 1:
             self._tell(
                 "patient.name-many-birth-dates",
-                _TAGS["birth_date"],
+                TAGS["birth_date"],
                 _some(item.birth_date for item in births),
                 "one birth date, if it is one person",
                 "Nothing, if these are namesakes",
@@ -341,7 +262,7 @@ class _Cohort:
             if len(sexes) > 1:
                 self._tell(
                     "patient.name-many-sexes",
-                    _TAGS["sex"],
+                    TAGS["sex"],
                     _some(item.sex for item in sexes),
                     "one sex for one name and birth date",
                     "Take the value of the record",
@@ -350,7 +271,7 @@ class _Cohort:
             if len(ids) > 1:
                 self._tell(
                     "patient.many-ids",
-                    _TAGS["patient_id"],
+                    TAGS["patient_id"],
                     _some(item.patient_id for item in ids),
                     "one ID for one person and issuer",
                     "Link or merge the IDs in the record; set the issuers",
@@ -396,6 +317,3 @@ def _alike(first: str, second: str) -> bool:
     from difflib import SequenceMatcher
 
     return any(SequenceMatcher(None, x, y).ratio() >= 0.75 for x in a for y in b)
-
-
-__all__ = ["SHARED", "ObjectFacts", "check_cohort", "facts_of"]

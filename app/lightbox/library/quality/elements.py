@@ -31,6 +31,8 @@ class Element(NamedTuple):
     vr: str
     raw: bytes | None
     text: str | None
+    length: int = 0
+    """Length in the file; 0 for what pydicom decoded, and for undefined length."""
 
 
 @lru_cache(maxsize=8192)
@@ -156,7 +158,8 @@ def _element(tag: int, found: Any) -> Element:
     vr = found.VR or vr_of(tag)
     value = found.value
     if isinstance(found, RawDataElement):
-        return Element(tag, vr, value if isinstance(value, bytes) else b"" if value is None else None, None)
+        length = 0 if found.length == 0xFFFFFFFF else found.length
+        return Element(tag, vr, value if isinstance(value, bytes) else b"" if value is None else None, None, length)
     if vr == "SQ" or isinstance(value, Sequence):
         return Element(tag, "SQ", None, None)
     if isinstance(value, PersonName):

@@ -12,11 +12,12 @@ from pydicom.dataset import Dataset
 from lightbox.dicom import reading
 from lightbox.library.header import quiet_pydicom
 from lightbox.library.header_scan import FileSource, NotDicom, scan
-from lightbox.library.quality import charsets, cohort, meta, patient, pixels, sr, types, uids, values, what
+from lightbox.library.quality import meta, patient, pixels, sr, types, uids, values, what
 from lightbox.library.quality.charsets import TextCheck, declared_in
-from lightbox.library.quality.conditions import Subject
 from lightbox.library.quality.elements import TEXT, DamagedSequence, Element, elements, items, text, vr_of
+from lightbox.library.quality.facts import ObjectFacts, facts_of
 from lightbox.library.quality.report import Report
+from lightbox.library.quality.subject import Subject
 
 if TYPE_CHECKING:
     from lightbox.dicom.reading import PixelElement
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GATE = 1
-"""Version of the checks: objects of the library that an older gate looked at are looked at again."""
 _ITEMS = 64
 """Of longer sequences this many items are looked at value by value, evenly spread; types are checked in all."""
 _DEPTH = 16
@@ -40,7 +39,7 @@ class Checked:
     """What the gate found out about one object: its issues, worst first, and the facts for checks across objects."""
 
     issues: list[QualityIssue] = field(default_factory=list)
-    facts: cohort.ObjectFacts | None = None
+    facts: ObjectFacts | None = None
 
 
 def check(source: Dataset | BinaryIO) -> list[QualityIssue]:
@@ -155,8 +154,8 @@ def _examine(
         run(lambda: sr.check_content(report, ds))
     run(lambda: pixels.check_pixels(report, subject, element, body))
     run(lambda: pixels.check_overlays(report, ds))
-    facts: list[cohort.ObjectFacts] = []
-    run(lambda: facts.append(cohort.facts_of(ds)))
+    facts: list[ObjectFacts] = []
+    run(lambda: facts.append(facts_of(ds)))
     uid = facts[0].sop_instance_uid if facts else ""
     return Checked([issue.of(sop_instance_uid=uid) for issue in report.issues()], facts[0] if facts else None)
 
@@ -181,6 +180,15 @@ class _Walk:
             tag = found.tag
             if tag & 0x10000 or tag & 0xFFFF == 0:
                 continue
+            if found.length % 2:
+                self._report.add(
+                    "vr.odd-length",
+                    tag,
+                    f"{found.length} bytes",
+                    "an even length (PS3.5 7.1.1)",
+                    "Have the element written anew by its origin",
+                    path=path,
+                )
             vr = self._vr(found, path)
             if vr == "SQ":
                 self._sequence(ds, tag, path, declared)
@@ -255,4 +263,4 @@ class _Walk:
             values.check_text(self._report, tag, vr, decoded, path)
 
 
-__all__ = ["GATE", "Checked", "charsets", "check", "examine"]
+__all__ = ["Checked", "check", "examine"]

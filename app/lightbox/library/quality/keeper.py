@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import PROGRESS_INTERVAL_S, CancelToken, Progress
 from lightbox.library.quality import shelf
-from lightbox.library.quality.codes import CODES
-from lightbox.library.quality.cohort import ObjectFacts, check_cohort
+from lightbox.library.quality.codes import CODES, GATE
+from lightbox.library.quality.cohort import check_cohort
 from lightbox.library.quality.elements import place
-from lightbox.library.quality.gate import GATE, Checked, examine
+from lightbox.library.quality.facts import ObjectFacts
+from lightbox.library.quality.gate import Checked, examine
 from lightbox.library.quality.model import QualityIssue
 
 if TYPE_CHECKING:

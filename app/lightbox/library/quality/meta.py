@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lightbox.library.quality.report import Report
 
-VERSION, IMPLEMENTATION = 0x00020001, 0x00020012
+GROUP_LENGTH, VERSION, IMPLEMENTATION = 0x00020000, 0x00020001, 0x00020012
 TRANSFER_SYNTAX, MEDIA_CLASS, MEDIA_INSTANCE = 0x00020010, 0x00020002, 0x00020003
 _LATER = frozenset({"1.2.840.10008.1.2.8.1"})
 """Standard transfer syntaxes that pydicom does not know yet: Deflated Image Frame Compression."""
@@ -58,7 +58,7 @@ def check_meta(report: Report, ds: Dataset, *, named: bool) -> str:
         )
     _check_pair(report, ds, MEDIA_INSTANCE, SOP_INSTANCE, "meta.sop-instance-mismatch")
     _check_pair(report, ds, MEDIA_CLASS, SOP_CLASS, "meta.sop-class-mismatch")
-    for tag in (VERSION, IMPLEMENTATION):
+    for tag in (GROUP_LENGTH, VERSION, IMPLEMENTATION):
         if not has_value(ds.file_meta, tag):
             report.add(
                 "meta.incomplete",

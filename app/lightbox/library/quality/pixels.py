@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from lightbox.dicom.reading import PixelElement
-    from lightbox.library.quality.conditions import Subject
     from lightbox.library.quality.report import Report
+    from lightbox.library.quality.subject import Subject
 
 PIXEL_DATA, FLOAT, DOUBLE = 0x7FE00010, 0x7FE00008, 0x7FE00009
 ROWS, COLUMNS, FRAMES = 0x00280010, 0x00280011, 0x00280008

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from lightbox.core.errors import LightboxError
 from lightbox.library import archives
 from lightbox.library.quality.codes import CODES
-from lightbox.library.quality.cohort import ObjectFacts, check_cohort
+from lightbox.library.quality.cohort import check_cohort
+from lightbox.library.quality.facts import ObjectFacts
 from lightbox.library.quality.gate import examine
 from lightbox.library.quality.model import QualityIssue
 from lightbox.library.sources import FoundFile, find

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightbox.library.quality import iod as tables
-from lightbox.library.quality.conditions import GROUPS, Subject
+from lightbox.library.quality.conditions import GROUPS
 from lightbox.library.quality.elements import DamagedSequence, has_value, items, place, vr_of
 from lightbox.library.quality.model import Change, Severity
+from lightbox.library.quality.subject import Subject
 from lightbox.library.quality.uids import IDENTITY
 
 if TYPE_CHECKING:
