@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lightbox.library.library import Library
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
-    from lightbox.network.sending.queue import SendQueue
     from lightbox.network.receiving.process import ReceiverProcess
+    from lightbox.network.sending.queue import SendQueue
     from lightbox.viewer.display_sets import DisplaySet
 
 

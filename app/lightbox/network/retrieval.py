@@ -21,6 +21,7 @@ from lightbox.network.storage_scp import StorageScp
 
 if TYPE_CHECKING:
     from lightbox.library.library import Library
+    from lightbox.network.receiving.running import AnyReceiver
 
 _RETRY_CHUNK = 50
 _FOREIGN_INGEST_S = 10.0
@@ -55,7 +56,7 @@ class Retrieval:
         self._cancel = cancel
         self._receiver = Receiver(library)
         self._receiver.received.connect(self._on_received)
-        self._scp: StorageScp | None = None
+        self._scp: AnyReceiver | None = None
         self._own_scp: StorageScp | None = None
         self._foreign_scp = False
         self._begun = time.monotonic()

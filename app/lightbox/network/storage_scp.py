@@ -1,24 +1,26 @@
-"""Our storage SCP: receives what archives and modalities send (PS3.4 Annex B), any storage class, any encoding."""
+"""Our storage SCP within this process: for commands that end soon, and for tests (PS3.4 Annex B).
+
+The workstation receives in processes of its own (`receiving.process.ReceiverProcess`); both look alike to their users.
+"""
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from lightbox.core.errors import LightboxError
-from lightbox.network import contexts
 from lightbox.network.identity import LocalIdentity
-from lightbox.network.receive import Received, Receiver
-from lightbox.network.wire.negotiation import accept_by
+from lightbox.network.receive import Receiver
+from lightbox.network.receiving import accepting, answering, running
+from lightbox.network.receiving.configuration import port_unavailable
+from lightbox.network.receiving.notes import Inbox, Note
+from lightbox.network.receiving.policy import ReceivingPolicy
+from lightbox.network.receiving.received import Received
 from lightbox.network.wire.server import Server
 
 if TYPE_CHECKING:
     from lightbox.library.library import Library
-
-_running: dict[int, StorageScp] = {}
-_running_lock = threading.Lock()
+    from lightbox.network.receiving.running import AnyReceiver
 
 
 class StorageScp:
@@ -30,6 +32,8 @@ class StorageScp:
         Where the objects go.
     identity : LocalIdentity
         AE title, address and port; port 0 takes a free one.
+    policy : ReceivingPolicy, optional
+        Whom to let in.
     """
 
     received = Signal(Received)
@@ -38,9 +42,13 @@ class StorageScp:
     ingested = Signal(object)
     """Emitted on the ingest thread with the `ImportReport` of each batch."""
 
-    def __init__(self, library: Library, identity: LocalIdentity) -> None:
+    notes = Signal(Note)
+    """A request for a service was kept; see `receiving.notes.Inbox`."""
+
+    def __init__(self, library: Library, identity: LocalIdentity, policy: ReceivingPolicy | None = None) -> None:
         self.library = library
         self.identity = identity
+        self.policy = policy or ReceivingPolicy()
         self.receiver = self._new_receiver()
         self._server: Server | None = None
 
@@ -75,23 +83,23 @@ class StorageScp:
         server = Server(
             (self.identity.host, self.identity.port),
             self.identity,
-            negotiate=lambda request: accept_by(request, contexts.accept_storage),
+            negotiate=lambda request: accepting.decide(self.policy, self.identity.ae_title, request)[0],
+            services=answering.services(Inbox(self.library.spool().library_root.parent), self.notes.emit),
             receiver=self.receiver,
+            limits=accepting.limits(self.policy),
         )
         try:
             server.start()
         except OSError as error:
-            raise port_unavailable(self.identity, error) from error
+            raise port_unavailable(self.identity, error.strerror or type(error).__name__) from error
         self._server = server
-        with _running_lock:
-            _running[self.port] = self
+        running.enter(self.port, self)
 
     def stop(self) -> None:
         """Stop listening, end associations, and bring what was acknowledged into the library."""
         server, self._server = self._server, None
         if server is not None:
-            with _running_lock:
-                _running.pop(server.port, None)
+            running.leave(server.port)
             server.stop()
         self.receiver.close()
 
@@ -103,17 +111,6 @@ class StorageScp:
         self.stop()
 
 
-def running_on(port: int) -> StorageScp | None:
-    """Return the storage SCP of this process that listens on `port`."""
-    with _running_lock:
-        return _running.get(port)
-
-
-def port_unavailable(identity: LocalIdentity, error: OSError) -> LightboxError:
-    """Return the error for a port that cannot be listened on."""
-    return LightboxError(
-        f"We cannot listen on port {identity.port}",
-        where=identity.ae_title,
-        why=error.strerror or type(error).__name__,
-        todo="Another program, perhaps another Lightbox, may use it: end that one or choose another port",
-    )
+def running_on(port: int) -> AnyReceiver | None:
+    """Return the receiver of this process, or in processes of its own, that listens on `port`."""
+    return running.on(port)

@@ -6,6 +6,7 @@ from lightbox.network.receiving import notes, services
 from lightbox.network.receiving.policy import ECHO, NOTIFY, STORE, ReceivingPolicy
 from lightbox.network.wire.contexts import REFUSED_ABSTRACT_SYNTAX, REFUSED_BY_USER, REFUSED_TRANSFER_SYNTAXES, Proposed
 from lightbox.network.wire.negotiation import WRONG_CALLED_TITLE, AssociationRequest, Decision, Reject, accept_by
+from lightbox.network.wire.server import Limits
 
 UNKNOWN_CALLER = Reject()
 """Calling AE title not recognised (PS3.8 9.3.4: 1, 1, 3)."""
@@ -40,6 +41,18 @@ def decide(policy: ReceivingPolicy, own_title: str, asked: AssociationRequest) -
 
     # A commitment report comes from the SCP of the service, which therefore proposes the roles the other way round
     return accept_by(asked, rule, both_roles=notes.CLASSES.__contains__), ""
+
+
+def limits(policy: ReceivingPolicy) -> Limits:
+    """Return the limits of a server that keeps to `policy`."""
+    return Limits(
+        associations=policy.associations,
+        per_address=policy.per_address,
+        connections=policy.associations,
+        negotiation=policy.negotiation,
+        idle=policy.idle,
+        object=policy.largest_object,
+    )
 
 
 def _operation(sop_class_uid: str) -> str | None:

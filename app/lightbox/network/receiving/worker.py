@@ -28,7 +28,7 @@ from lightbox.network.receiving.policy import ReceivingPolicy
 from lightbox.network.receiving.received import Received
 from lightbox.network.receiving.tally import Tally
 from lightbox.network.wire.negotiation import BUSY, AssociationRequest, Decision, Reject
-from lightbox.network.wire.server import Event, Limits, Server
+from lightbox.network.wire.server import Event, Server
 from lightbox.network.wire.transport import Stalled
 
 _LOOK_S = 1.0
@@ -133,7 +133,7 @@ class Worker:
                 negotiate=self._negotiate,
                 services=services,
                 receiver=self._receiver,
-                limits=self._limits(),
+                limits=accepting.limits(self._policy),
                 log=self._log,
                 sock=listener,
                 tls=self._tls() if secure else None,
@@ -146,17 +146,6 @@ class Worker:
 
         return tls.server_context(self._identity.tls or TlsSettings())
 
-    def _limits(self) -> Limits:
-        policy = self._policy
-        return Limits(
-            associations=policy.associations,
-            per_address=policy.per_address,
-            connections=policy.associations,
-            negotiation=policy.negotiation,
-            idle=policy.idle,
-            object=policy.largest_object,
-        )
-
     def start(self) -> None:
         """Begin to serve."""
         self._receiver.spool.folder()
@@ -167,7 +156,7 @@ class Worker:
         """Use another policy from the next association on."""
         self._policy = self._receiver.policy = policy
         for server in self._servers:
-            server.limits = self._limits()
+            server.limits = accepting.limits(policy)
 
     def stop(self) -> None:
         """End associations; what was committed stays in the spool for the supervisor."""

@@ -20,8 +20,8 @@ from lightbox.ui.transfers.transfer import Failure, Kind, State, Transfer
 from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
-    from lightbox.network.reports import RetrieveReport, SeriesReport
     from lightbox.network.receiving.running import AnyReceiver
+    from lightbox.network.reports import RetrieveReport, SeriesReport
 
 MOST_KEPT = 200
 MOST_FAILURES_SHOWN = 1000
