@@ -18,6 +18,7 @@ from lightbox.network.sending.states import QueueSettings
 if TYPE_CHECKING:
     from lightbox.findings.model import ResultSet
     from lightbox.library.library import Library
+    from lightbox.library.quality.process import QualityWatch
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
     from lightbox.network.receiving.process import ReceiverProcess
@@ -93,6 +94,15 @@ class Workstation:
             if self._receiver is not None:
                 self._receiver.stop()
                 self._receiver = None
+
+    def watch_quality(self) -> None:
+        """Look at the quality of new objects from now on, in the background (a process of its own, of low priority)."""
+        from lightbox.library.quality.process import QualityWatch
+
+        with self._lock:
+            if self._quality is None:
+                self._quality = QualityWatch(self.library, self.home)
+                self._quality.start()
 
     def study(self, study_uid: str) -> StudyRecord:
         """Return a study of the library.

@@ -102,6 +102,7 @@ def run(
     if on_ready is not None:
         ready = on_ready
         window.library_opened.connect(lambda: ready(window))
+    window.library_opened.connect(workstation.watch_quality)
     reporter = ErrorReporter(window)
     reporter.install()
     window.show()
