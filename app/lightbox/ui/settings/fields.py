@@ -35,6 +35,7 @@ class FileField(QWidget):
         browse.setFixedWidth(36)
         browse.setAccessibleName(f"Choose {what}")
         self.setLayout(row(self.line, browse, spacing=6))
+        self.setFixedHeight(32)
         self.setFocusProxy(self.line)
 
     def text(self) -> str:
