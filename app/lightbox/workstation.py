@@ -44,6 +44,7 @@ class Workstation:
         self.jobs = JobRunner(prepare=imports.ready)
         self._lock = threading.RLock()
         self._receiver: ReceiverProcess | None = None
+        self._quality: QualityWatch | None = None
 
     @cached_property
     def library(self) -> Library:
@@ -144,6 +145,8 @@ class Workstation:
     def close(self) -> None:
         """Stop background work and close the library."""
         self.stop_receiver()
+        if self._quality is not None:
+            self._quality.close()
         if "send_queue" in self.__dict__:
             self.send_queue.close()
         self.jobs.close()
