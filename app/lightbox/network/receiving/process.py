@@ -197,12 +197,12 @@ class ReceiverProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _launch(self, identity: LocalIdentity) -> None:
+    def _launch(self, identity: LocalIdentity, *, again: bool = False) -> None:
         from lightbox.network.receiving.configuration import config_of
 
         try:
             child = Child.start(_MODULE)
-            child.send(config_of(self.home, identity, self._policy, any_tls_port=self._any_tls_port))
+            child.send(config_of(self.home, identity, self._policy, any_tls_port=self._any_tls_port, again=again))
         except (OSError, Closed) as error:
             why = getattr(error, "strerror", "") or type(error).__name__
             raise LightboxError("The receiver could not be started", why=why) from error
@@ -238,7 +238,7 @@ class ReceiverProcess:
                 if self._stopping.is_set():
                     return False
                 try:
-                    self._launch(identity)
+                    self._launch(identity, again=True)
                 except LightboxError as error:
                     logger.error("the receiver cannot be started again: %s", error.why)
                     failures += 1

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _START_S = 20.0
 _STOP_S = 10.0
+_PATIENCE_S = 5.0
 _TELL_S = 0.05
 """How long received objects are gathered before the parent is told of them."""
 _REFUSALS_TOLD = 100
@@ -91,10 +92,11 @@ class Supervisor:
         identity = self._config["identity"]
         host, port, tls_port = identity["host"], identity["port"], identity.get("tls_port", 0)
         found: list[tuple[Any, bool]] = []
-        if self._config.get("plain", True):
-            found += [(listener, False) for listener in _patiently(host, port)]
+        # The workers of a supervisor that was killed hold its port a moment longer than it
+        patience = _PATIENCE_S if self._config.get("again") else 0.0
+        found += [(listener, False) for listener in _listen(host, port, patience)]
         if tls_port or self._config.get("any_tls_port"):
-            found += [(listener, True) for listener in _patiently(host, tls_port)]
+            found += [(listener, True) for listener in _listen(host, tls_port, patience)]
         return found
 
     def run(self) -> None:
@@ -302,16 +304,15 @@ class Supervisor:
         self._tell({"event": values})
 
 
-def _patiently(host: str, port: int) -> list[Any]:
-    """Listen; the workers of a supervisor that was killed hold the port a moment longer than it."""
-    deadline = time.monotonic() + 2.0
+def _listen(host: str, port: int, patience: float) -> list[Any]:
+    deadline = time.monotonic() + patience
     while True:
         try:
             return sockets.listen(host, port)
         except OSError:
-            if time.monotonic() > deadline or not port:
+            if time.monotonic() >= deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.05)
 
 
 def _event_log(home: Path) -> logging.Logger:
