@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydicom._uid_dict import UID_dictionary
 
 from lightbox.core.errors import UsageError
+from lightbox.network.preflight import names_in_use
 
 IMPLICIT_LE = "1.2.840.10008.1.2"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
@@ -80,115 +81,6 @@ _OTHER_LOSSLESS = frozenset({_JPEG + "58", _JPEG + "65", _JPEG + "66", _JPEG + "
 
 VERIFICATION = "1.2.840.10008.1.1"
 
-# What DCMTK, vendors' tables and people write, beside the names and keywords of the dictionary.
-_SYNTAX_NAMES = {
-    "LittleEndianImplicit": IMPLICIT_LE,
-    "Implicit LE": IMPLICIT_LE,
-    "Implicit VR": IMPLICIT_LE,
-    "Implicit": IMPLICIT_LE,
-    "DICOM Default": IMPLICIT_LE,
-    "Default": IMPLICIT_LE,
-    "ILE": IMPLICIT_LE,
-    "IVRLE": IMPLICIT_LE,
-    "Default Transfer Syntax for DICOM": IMPLICIT_LE,
-    "Implicit Little Endian": IMPLICIT_LE,
-    "DICOM Implicit VR Little Endian": IMPLICIT_LE,
-    "DICOM Explicit VR Little Endian": EXPLICIT_LE,
-    "DICOM Explicit VR Big Endian": EXPLICIT_BE,
-    "LittleEndianExplicit": EXPLICIT_LE,
-    "Explicit LE": EXPLICIT_LE,
-    "Explicit VR": EXPLICIT_LE,
-    "Explicit Little Endian": EXPLICIT_LE,
-    "ELE": EXPLICIT_LE,
-    "EVRLE": EXPLICIT_LE,
-    "BigEndianExplicit": EXPLICIT_BE,
-    "Explicit Big Endian": EXPLICIT_BE,
-    "Explicit BE": EXPLICIT_BE,
-    "Big Endian": EXPLICIT_BE,
-    "EBE": EXPLICIT_BE,
-    "DeflatedLittleEndianExplicit": DEFLATED_LE,
-    "Deflate": DEFLATED_LE,
-    "Deflated": DEFLATED_LE,
-    "JPEGBaseline": _JPEG + "50",
-    "JPEG Baseline Process 1": _JPEG + "50",
-    "JPEG Baseline Lossy Process 1": _JPEG + "50",
-    "JPEG lossy": _JPEG + "50",
-    "JPEGExtended:Process2+4": _JPEG + "51",
-    "JPEG Extended": _JPEG + "51",
-    "JPEG Lossy 12 bit": _JPEG + "51",
-    "JPEGExtended:Process3+5": _JPEG + "52",
-    "JPEGSpectralSelection:Non-hierarchical:Process6+8": _JPEG + "53",
-    "JPEGFullProgression:Non-hierarchical:Process10+12": _JPEG + "55",
-    "JPEGLossless:Non-hierarchical:Process14": _JPEG + "57",
-    "JPEG Lossless Process 14": _JPEG + "57",
-    "JPEG Lossless P14": _JPEG + "57",
-    "JPEGLossless:Non-hierarchical:Process15": _JPEG + "58",
-    "JPEGLossless:Non-hierarchical-1stOrderPrediction": _JPEG + "70",
-    "JPEG Lossless Process 14 SV1": _JPEG + "70",
-    "JPEG Lossless Process 14 Selection Value 1": _JPEG + "70",
-    "JPEG Lossless First Order Prediction": _JPEG + "70",
-    "JPEG Lossless SV1": _JPEG + "70",
-    "JPEG Lossless": _JPEG + "70",
-    "JPEGLSLossless": _JPEG + "80",
-    "JPEG-LS": _JPEG + "80",
-    "JPEGLSLossy": _JPEG + "81",
-    "JPEG-LS Near-lossless": _JPEG + "81",
-    "JPEG-LS Lossy": _JPEG + "81",
-    "JPEG2000LosslessOnly": _JPEG + "90",
-    "JPEG 2000 Lossless": _JPEG + "90",
-    "J2K Lossless": _JPEG + "90",
-    "JPEG2000": _JPEG + "91",
-    "JPEG 2000 Lossy": _JPEG + "91",
-    "J2K": _JPEG + "91",
-    "J2K Lossy": _JPEG + "91",
-    "JPEG2000MulticomponentLosslessOnly": _JPEG + "92",
-    "JPEG2000Multicomponent": _JPEG + "93",
-    "RLE": "1.2.840.10008.1.2.5",
-    "MPEG2MainProfile@MainLevel": _JPEG + "100",
-    "MPEG2MainProfile@HighLevel": _JPEG + "101",
-    "MPEG4HighProfile/Level4.1": _JPEG + "102",
-    "MPEG4BDcompatibleHighProfile/Level4.1": _JPEG + "103",
-    "MPEG4HighProfile/Level4.2For2DVideo": _JPEG + "104",
-    "MPEG4HighProfile/Level4.2For3DVideo": _JPEG + "105",
-    "MPEG4StereoHighProfile/Level4.2": _JPEG + "106",
-    "HEVCMainProfile/Level5.1": _JPEG + "107",
-    "HEVCMain10Profile/Level5.1": _JPEG + "108",
-    "HTJ2K Lossless": _JPEG + "201",
-    "HTJ2K Lossless RPCL": _JPEG + "202",
-    "HTJ2K RPCL": _JPEG + "202",
-    "HTJ2K": _JPEG + "203",
-}
-_CLASS_NAMES = {
-    "C-ECHO": VERIFICATION,
-    "Echo": VERIFICATION,
-    "CT": "1.2.840.10008.5.1.4.1.1.2",
-    "MR": "1.2.840.10008.5.1.4.1.1.4",
-    "CR": "1.2.840.10008.5.1.4.1.1.1",
-    "PET": "1.2.840.10008.5.1.4.1.1.128",
-    "NM": "1.2.840.10008.5.1.4.1.1.20",
-    "US": "1.2.840.10008.5.1.4.1.1.6.1",
-    "SC": "1.2.840.10008.5.1.4.1.1.7",
-    "XA": "1.2.840.10008.5.1.4.1.1.12.1",
-    "RF": "1.2.840.10008.5.1.4.1.1.12.2",
-    "XRF": "1.2.840.10008.5.1.4.1.1.12.2",
-    "SEG": "1.2.840.10008.5.1.4.1.1.66.4",
-    "KOS": "1.2.840.10008.5.1.4.1.1.88.59",
-    "KO": "1.2.840.10008.5.1.4.1.1.88.59",
-    "GSPS": "1.2.840.10008.5.1.4.1.1.11.1",
-    "PDF": "1.2.840.10008.5.1.4.1.1.104.1",
-    "Positron Emission Tomography Image Storage": "1.2.840.10008.5.1.4.1.1.128",
-    "MWL": "1.2.840.10008.5.1.4.31",
-    "Modality Worklist": "1.2.840.10008.5.1.4.31",
-    "MPPS": "1.2.840.10008.3.1.2.3.3",
-    "Storage Commitment": "1.2.840.10008.1.20.1",
-    "IAN": "1.2.840.10008.5.1.4.33",
-    "Study Root FIND": "1.2.840.10008.5.1.4.1.2.2.1",
-    "Study Root MOVE": "1.2.840.10008.5.1.4.1.2.2.2",
-    "Study Root GET": "1.2.840.10008.5.1.4.1.2.2.3",
-    "Patient Root FIND": "1.2.840.10008.5.1.4.1.2.1.1",
-    "Patient Root MOVE": "1.2.840.10008.5.1.4.1.2.1.2",
-    "Patient Root GET": "1.2.840.10008.5.1.4.1.2.1.3",
-}
 _TREES = {"Transfer Syntax": "1.2.840.10008.1.2.", "SOP Class": "1.2.840.10008.5."}
 _UID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 
@@ -302,6 +194,7 @@ def _names(kind: str) -> dict[str, str]:
                     names.setdefault(fold(name.removesuffix(" (Retired)").removesuffix("Storage")), uid)
     names.update((fold(name), uid) for uid, name in _NEWER.items() if uid.startswith(_TREES[kind]))
     names.update(
-        (fold(name), uid) for name, uid in (_SYNTAX_NAMES if kind == "Transfer Syntax" else _CLASS_NAMES).items()
+        (fold(name), uid)
+        for name, uid in (names_in_use.SYNTAX_NAMES if kind == "Transfer Syntax" else names_in_use.CLASS_NAMES).items()
     )
     return names
