@@ -25,6 +25,7 @@ from lightbox.ui.receiver_control import ReceiverControl
 from lightbox.ui.sending.send_center import SendCenter
 from lightbox.ui.shortcuts_overview import ShortcutsOverview
 from lightbox.ui.status_line import StatusLine
+from lightbox.ui.studies.quality_sheet import QualitySheet
 from lightbox.ui.studies.studies_page import StudiesPage
 from lightbox.ui.studies.study_row import StudyRow
 from lightbox.ui.study_opener import StudyOpener, title_of
@@ -64,6 +65,8 @@ class MainWindow(QMainWindow):
         self._make_actions()
         self.palette_sheet = CommandPalette(self)
         self.overview_sheet = ShortcutsOverview(self)
+        self.quality_sheet = QualitySheet(self)
+        self.studies.detail.quality_wanted.connect(self.quality_sheet.open_with)
         window_place.restore(self, workstation.settings)
         self.go("studies")
         self.studies.box.setFocus()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QFont, QMouseEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lightbox.core.jobs import Job, JobRunner
 from lightbox.library.records import SeriesRecord, StudyRecord
@@ -15,12 +26,16 @@ from lightbox.network.peers import Peer
 from lightbox.ui import theme, words
 from lightbox.ui.bridge import Bridge
 from lightbox.ui.flow_layout import FlowLayout
+from lightbox.ui.studies.quality_sheet import badges
 from lightbox.ui.studies.series_card import SeriesCard
 from lightbox.ui.studies.series_query import series_at
 from lightbox.ui.studies.study_row import StudyRow
 from lightbox.ui.studies.thumbnails import Thumbnails
-from lightbox.ui.widgets import Badge, ElidedLabel, clear, label, row
+from lightbox.ui.widgets import Badge, ElidedLabel, button, clear, label, row
 from lightbox.workstation import Workstation
+
+if TYPE_CHECKING:
+    from lightbox.library.quality.model import StoredIssue
 
 _PAUSE_MS = 60
 
@@ -32,6 +47,7 @@ class Details:
     series: list[SeriesRecord] = field(default_factory=list)
     priors: list[StudyRecord] = field(default_factory=list)
     error: str = ""
+    quality: list[StoredIssue] = field(default_factory=list)
 
 
 class PriorCard(QFrame):
@@ -74,6 +90,7 @@ class DetailPane(QFrame):
     """Follows the selection; what needs the library or an archive comes from a job."""
 
     open_wanted = Signal(str, str)
+    quality_wanted = Signal(str, list)
 
     def __init__(self, workstation: Workstation, bridge: Bridge, runner: JobRunner, network: JobRunner) -> None:
         super().__init__()
@@ -114,6 +131,11 @@ class DetailPane(QFrame):
         """Tell how to find the archive of a row."""
         self._peer_of = peer_of
 
+    def look_again(self) -> None:
+        """Read the details of the chosen study anew."""
+        if self._row is not None:
+            self._pause.start()
+
     def show_rows(self, rows: list[StudyRow]) -> None:
         """Show one study, or how many are chosen."""
         self._generation += 1
@@ -148,7 +170,8 @@ class DetailPane(QFrame):
             same = library.studies_of_patient(study.patient_id, study.issuer_of_patient_id) if study.patient_id else []
             priors = [entry for entry in same if entry.study_instance_uid != study.study_instance_uid]
             priors.sort(key=lambda entry: (entry.study_date, entry.study_time), reverse=True)
-            return Details(library.series_of(study.study_instance_uid), priors)
+            quality = library.quality_issues(study.study_instance_uid)
+            return Details(library.series_of(study.study_instance_uid), priors, quality=quality)
 
         def there(job: Job[Details]) -> Details:
             same = (
@@ -198,6 +221,8 @@ class DetailPane(QFrame):
         self._column.addLayout(self._facts(chosen))
         if study.warning:
             self._column.addWidget(label(study.warning, "warn", wrap=True))
+        if details.quality:
+            self._column.addLayout(self._quality(study, details.quality))
         if details.error:
             self._column.addWidget(label(details.error, "critical", wrap=True))
         if loading:
@@ -225,6 +250,17 @@ class DetailPane(QFrame):
                 card.opened.connect(lambda uid: self.open_wanted.emit(uid, ""))
                 self._column.addWidget(card)
         self._column.addStretch(1)
+
+    def _quality(self, study: StudyRecord, issues: list[StoredIssue]) -> QHBoxLayout:
+        """Return the line that says how many faults the objects of the study have."""
+        counts = Counter(entry.issue.severity for entry in issues)
+        show = button("show", "link", tip="What is wrong, where, and how it can be repaired")
+        show.setAccessibleName("Show the quality list")
+        show.clicked.connect(lambda: self.quality_wanted.emit(words.name(study.patient_name) or "a study", issues))
+        name = label("Quality", "secondary")
+        name.setFixedWidth(78)
+        shown = badges(counts)[:2]  # as much as a narrow pane has room for, the worst first
+        return row(name, 4, *shown, show, None, spacing=6)
 
     def _facts(self, chosen: StudyRow) -> QGridLayout:
         study = chosen.record

@@ -265,6 +265,7 @@ class StudiesPage(QWidget):
         """Begin, once the library is open."""
         library = self._workstation.library
         library.instances_added.connect(self._bridge.slot(self._instances_added))
+        library.quality_changed.connect(self._bridge.slot(self.detail.look_again))
         self.search.start()
 
     def show_failure(self, text: str) -> None:
