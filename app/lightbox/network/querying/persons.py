@@ -144,12 +144,16 @@ def _compare(first: list[str], second: list[str]) -> Likeness:
             common += 1
     if common == len(fewer) and common >= 2:
         return Likeness.SIMILAR
-    initials = all(any(len(word) == 1 and other.startswith(word) for other in left) or word in more for word in fewer)
-    if common >= 1 and initials:
+    if common >= 1 and (_abbreviates(fewer, more) or _abbreviates(more, fewer)):
         return Likeness.SIMILAR
     if distance(" ".join(sorted(first)), " ".join(sorted(second)), 2) <= 2:
         return Likeness.SIMILAR
     return Likeness.DIFFERENT
+
+
+def _abbreviates(short: list[str], whole: list[str]) -> bool:
+    """Whether every word of `short` is in `whole`, or is the initial of one of its words."""
+    return all(word in whole or (len(word) == 1 and any(w.startswith(word) for w in whole)) for word in short)
 
 
 def distance(one: str, other: str, most: int) -> int:

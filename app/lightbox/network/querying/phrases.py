@@ -62,19 +62,12 @@ def parse(name: str, phrase: str) -> SavedQuery:
     if modalities:
         values["modalities"] = tuple(modalities)
     without, found = _take(_NAME, rest)
-    if found and not _is_region(found):
+    if found and not _is_region(found) and not set(found.casefold().split()) <= _FILLING:
         rest = without
         values["patient_name"] = _pn(found)
     words = [word for word in rest.split() if word.casefold() not in _FILLING]
     if words:
-        try:
-            values["region"] = regions.named(" ".join(words))
-        except UsageError as error:
-            raise UsageError(
-                "These words are not understood",
-                where=" ".join(words),
-                todo='Write for example "all chest X-rays of patient 12345, past 6 months", or use the options',
-            ) from error
+        values["region"] = _region(words)
     if not values:
         raise UsageError("The phrase asks for nothing", where=phrase, todo=f"Name a time span: {relative.EXAMPLES}")
     return SavedQuery(name, **values)  # type: ignore[arg-type]
@@ -87,6 +80,27 @@ def _take(pattern: re.Pattern[str], text: str) -> tuple[str, str]:
         return text, ""
     start, end = found.span(1)
     return f"{text[: found.start()]} {text[found.end() :]}".strip(), text[start:end]
+
+
+def _region(words: list[str]) -> str:
+    """Return the region that `words` name; every one of them must have to do with it."""
+    text = " ".join(words)
+    strange = words
+    if _is_region(text):
+        region = regions.named(text)
+        strange = [
+            word
+            for position, word in enumerate(words)
+            if region not in regions.of((word,), (word,))
+            and region in regions.of((), (" ".join(words[:position] + words[position + 1 :]),))
+        ]
+        if not strange:
+            return region
+    raise UsageError(
+        "These words are not understood",
+        where=" ".join(strange),
+        todo='Write for example "all chest X-rays of patient 12345, past 6 months", or use the options',
+    )
 
 
 def _is_region(text: str) -> bool:

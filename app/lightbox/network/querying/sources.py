@@ -32,8 +32,8 @@ MOST_MODALITIES = 6
 """Several modalities are asked for one by one: a list of them is no standard matching."""
 MOST_REGION_QUERIES = 100
 """For so many studies an archive is asked which part of the body their series show."""
-MOST_REFUSALS = 8
-"""An archive that refuses so many smaller queries, too, has another reason."""
+MOST_REFUSALS = 16
+"""An archive that refuses so many smaller and smaller queries has another reason."""
 _LIMITS, _WAYS = "network.query_limits", "network.query_ways"
 _OUT_OF_RESOURCES = 0xA700
 
@@ -180,7 +180,6 @@ class _PeerQuestion:
         self._settings = settings
         self._limit = limit
         self._cancel = cancel
-        self._region_queries = 0
         self._refused = 0
         self.truncated = ""
         self.notes: list[str] = []
@@ -188,19 +187,24 @@ class _PeerQuestion:
         """Whether the session pages by itself (QIDO-RS), so that only it knows what was cut off."""
 
     def rows(self) -> Iterator[FoundStudy]:
+        """Yield the studies; those of which the series must be asked for come last, when the archive is free again."""
         settings = self._settings
         known = int(settings.get(_LIMITS, {}).get(self._peer.name, 0)) if settings is not None else 0
         splitter = splitting.Splitter(self._ask, self._limit, known)
+        unclear: list[FoundStudy] = []
         for keys in self._keys():
             for reply in splitter.rows(keys):
                 row = from_reply(reply, self._peer.name)
                 if contradicts(row.record, self._question) or not fits(row.record, self._question.study.text):
                     continue
-                if self._question.region and not self._shows(row):
-                    continue
-                yield row
+                shown = regions.of((), (row.record.study_description,)) if self._question.region else frozenset()
+                if self._question.region and not shown:
+                    unclear.append(row)
+                elif not self._question.region or shows(shown, self._question.region):
+                    yield row
             if splitter.full:
                 break
+        yield from self._cleared(unclear)
         outcome = splitter.outcome
         self.truncated = outcome.truncated
         self.notes += outcome.notes
@@ -229,29 +233,37 @@ class _PeerQuestion:
             self._refused += 1  # too many matches even to begin with: ask for less at once
             ending.cut, ending.words = True, error.why
             return
+        self._refused = 0
         told = getattr(self._session, "ending", None)
         if told is not None:
             ending.count, ending.cut, ending.words, ending.limited = told.count, told.cut, told.words, told.limited
         else:
             ending.count = 0  # it pages by itself
 
-    def _shows(self, row: FoundStudy) -> bool:
-        """Whether a study is of the region asked for, or cannot be told not to be."""
-        found = regions.of((), (row.record.study_description,))
-        if not found and self._region_queries < MOST_REGION_QUERIES:
-            self._region_queries += 1
-            keys = {"StudyInstanceUID": row.uid, "BodyPartExamined": "", "SeriesDescription": "", "Modality": ""}
-            series = list(self._session.find("series", keys, cancel=self._cancel, limit=50))
-            found = regions.of(
-                [entry.get("BodyPartExamined", "") for entry in series],
-                [entry.get("SeriesDescription", "") for entry in series],
+    def _cleared(self, unclear: list[FoundStudy]) -> Iterator[FoundStudy]:
+        """Yield the studies whose series show the region, and those of which it cannot be told."""
+        unknown = 0
+        for number, row in enumerate(unclear):
+            found: frozenset[str] = frozenset()
+            if number < MOST_REGION_QUERIES:
+                keys = {"StudyInstanceUID": row.uid, "BodyPartExamined": "", "SeriesDescription": "", "Modality": ""}
+                series = list(self._session.find("series", keys, cancel=self._cancel, limit=50))
+                found = regions.of(
+                    [entry.get("BodyPartExamined", "") for entry in series],
+                    [entry.get("SeriesDescription", "") for entry in series],
+                )
+            unknown += not found
+            if not found or shows(found, self._question.region):
+                yield row
+        if unknown:
+            self.notes.append(
+                f"Of {unknown} studies it is not known which part of the body they show; they are listed too"
             )
-        if not found:
-            note = "Of some studies it is not known which part of the body they show; they are listed too"
-            if note not in self.notes:
-                self.notes.append(note)
-            return True
-        return regions.relation(found, frozenset((self._question.region,))) == 0 or "whole body" in found
+
+
+def shows(found: frozenset[str], region: str) -> bool:
+    """Whether a study of the regions `found` shows `region`."""
+    return region in found or "whole body" in found
 
 
 def ask_library(
@@ -285,7 +297,7 @@ def _library_shows(library: Library, record: StudyRecord, region: str) -> bool:
         [entry.body_part_examined for entry in series],
         [record.study_description, *(entry.series_description for entry in series)],
     )
-    return not found or region in found or "whole body" in found
+    return not found or shows(found, region)
 
 
 def contradicts(record: StudyRecord, question: Question) -> bool:
