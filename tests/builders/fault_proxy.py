@@ -177,7 +177,8 @@ class FaultProxy:
             self._break(client)
             return
         for sock in (client, server):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError):  # it may be closed already
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._keep(server)
         pair = (client, server)
         back = threading.Thread(

@@ -93,11 +93,11 @@ class Server:
     http_port: int = 0
     log: Path = field(default_factory=Path)
 
-    def peer(self, name: str = "", *, ae_title: str = "") -> Any:
-        """Return it as a `Peer`."""
+    def peer(self, name: str = "", *, ae_title: str = "", **settings: Any) -> Any:
+        """Return it as a `Peer`; `settings` are further fields, for example ``tls``."""
         from lightbox.network.peers import Peer
 
-        return Peer(name or self.name, ae_title or self.ae_title, "127.0.0.1", self.port)
+        return Peer(name or self.name, ae_title or self.ae_title, "127.0.0.1", self.port, **settings)
 
     def identity(self, ae_title: str = OWN_TITLE) -> Any:
         """Return the `LocalIdentity` it knows: our AE title and the port it moves to."""
@@ -154,6 +154,25 @@ class Server:
 def environment() -> dict[str, str]:
     """Return the environment for DICOM programs: without TCP_NODELAY each C-STORE takes 45 ms."""
     return {**os.environ, "PATH": _PATH, "TCP_NODELAY": "1", "LANG": "C.UTF-8"}
+
+
+def orthanc_tls(issued: Any, authority: Path, *, ask: bool = True) -> dict[str, Any]:
+    """Return the settings with which Orthanc speaks DICOM by TLS only (see `certificates.Issued`)."""
+    return {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(issued.certificate),
+        "DicomTlsPrivateKey": str(issued.key),
+        "DicomTlsTrustedCertificates": str(authority),
+        "DicomTlsRemoteCertificateRequired": ask,
+    }
+
+
+def dcmtk_tls(issued: Any, authority: Path) -> tuple[str, ...]:
+    """Return the options with which storescp, storescu, echoscu and findscu of DCMTK speak TLS only.
+
+    dcmqrscp, wlmscpfs, getscu, movescu and dcmsend have none in DCMTK 3.6.7: put a `FaultProxy` before them.
+    """
+    return ("+tls", str(issued.key), str(issued.certificate), "+cf", str(authority))
 
 
 @contextlib.contextmanager

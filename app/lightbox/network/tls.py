@@ -337,7 +337,7 @@ def facts_of(version: str, suite: str, der: bytes | None, *, asked: bool | None 
     )
 
 
-def late_failure(error: OSError | None, peer: Peer) -> AssociationError | None:
+def late_failure(error: OSError | None, peer: Peer, settings: TlsSettings | None = None) -> AssociationError | None:
     """Return the words for what ended a TLS connection before the peer's first byte, or None when TLS is not to blame.
 
     With TLS 1.3 a server judges our certificate only after our side has finished the handshake: its refusal arrives
@@ -349,5 +349,7 @@ def late_failure(error: OSError | None, peer: Peer) -> AssociationError | None:
         What reading or writing raised; None when the peer closed the connection.
     peer : Peer
         Whom we called.
+    settings : TlsSettings, optional
+        Default: those of the peer.
     """
-    return tls_words.late_failure(error, peer, peer.tls or TlsSettings())
+    return tls_words.late_failure(error, peer, settings or peer.tls or TlsSettings())

@@ -20,6 +20,11 @@ _HANDSHAKE = 22
 _CERTIFICATE = 11
 """Handshake message with the certificates of the sender (RFC 8446 4.4.2, RFC 5246 7.4.2)."""
 
+_SERVER_HELLO = 2
+_WANTED = (_SERVER_HELLO, _CERTIFICATE, _CERTIFICATE_REQUEST)
+_OLD_VERSIONS = {b"\x03\0": "SSLv3", b"\x03\x01": "TLSv1", b"\x03\x02": "TLSv1.1"}
+"""Version field of a Server Hello; newer ones do not tell there (RFC 8446 4.1.3)."""
+
 _ROUNDS = 64
 
 
@@ -114,8 +119,9 @@ def inspect(target: tuple[Any, ...], server_name: str, timeout: float) -> Inspec
         version, suite = session.version() or "", cipher[0] if cipher else ""
         der = session.getpeercert(binary_form=True) or b""
     asked = _CERTIFICATE_REQUEST in messages if watched and reply else None
-    # A server that then insists on a certificate of ours has shown its own before
+    # A server that then insists on a certificate of ours has shown its own, and its version, before
     der = der or _first_certificate(messages.get(_CERTIFICATE, b""))
+    version = version or _OLD_VERSIONS.get(messages.get(_SERVER_HELLO, b"")[4:6], "")
     return Inspection(version, suite, der, asked, reply, reason)
 
 
@@ -133,7 +139,7 @@ def _watch(context: ssl.SSLContext, messages: dict[int, bytes]) -> bool:
     """Keep the handshake messages of the server by type, where this version of Python lets us see them."""
 
     def message(_: object, direction: str, _version: object, content: int, kind: int, data: bytes) -> None:
-        if direction == "read" and content == _HANDSHAKE and kind in (_CERTIFICATE, _CERTIFICATE_REQUEST):
+        if direction == "read" and content == _HANDSHAKE and kind in _WANTED:
             messages[int(kind)] = bytes(data)
 
     if not hasattr(context, "_msg_callback"):

@@ -151,9 +151,10 @@ def test_an_optional_client_certificate_may_be_missing(pki: Pki, echo: int) -> N
         talk(proxy.port, pki.settings())
 
 
+@pytest.mark.parametrize("ask", ["required", "none"])
 @pytest.mark.parametrize("maximum", ["1.0", "1.1"])
-def test_old_versions(pki: Pki, echo: int, maximum: str) -> None:
-    with server(echo, pki.server, maximum=maximum) as proxy:
+def test_old_versions(pki: Pki, echo: int, maximum: str, ask: str) -> None:
+    with server(echo, pki.server, pki.ca if ask == "required" else None, maximum=maximum) as proxy:
         error = refusal(proxy.port, pki.settings())
     assert error.code == "tls.old-version"
     assert error.what == f"PACS offers only TLS {maximum}"

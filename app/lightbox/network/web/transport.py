@@ -26,6 +26,7 @@ for _name in ("urllib3", "requests", "dicomweb_client", "retrying"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _CONNECTIONS = 8
+_ABOUT_OUR_CERTIFICATE = ("tls.client-certificate-demanded", "tls.our-certificate-refused")
 _BLOCK = 256 * 1024
 
 
@@ -74,6 +75,23 @@ def _pools(peer: Peer, settings: TlsSettings) -> dict[str, Any]:
 
             self.sock = tls.connect(_connected(peer, self._new_conn), peer, settings)
             self.is_verified = True
+            self.answered = False
+
+        def getresponse(self) -> Any:
+            try:
+                response = super().getresponse()
+            except OSError as error:
+                # With TLS 1.3 a server judges our certificate only when we think that the handshake is over
+                late = None
+                if not self.answered:
+                    from lightbox.network import tls
+
+                    late = tls.late_failure(error, peer, settings)
+                if late is not None and late.code in _ABOUT_OUR_CERTIFICATE:
+                    raise late from error
+                raise
+            self.answered = True
+            return response
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain  # pyright: ignore[reportAssignmentType]
