@@ -118,8 +118,10 @@ def move(peer: Peer, identity: LocalIdentity, association: Association) -> Found
     found = _move_refused(peer, identity, last)
     if found is not None:
         return found
+    # Many archives look for the study first, and then have no reason to object to the destination
     return ok(
-        f"{peer.ae_title} does not object to {_destination(peer, identity)} as destination",
+        f"{peer.ae_title} answers C-MOVE; whether it can send to {_destination(peer, identity)} shows only "
+        "with an image (--move STUDY_UID)",
         status=last.status,
         proven=False,
     )
@@ -179,8 +181,8 @@ def move_one(peer: Peer, identity: LocalIdentity, association: Association, stud
         text = f"{peer.ae_title} could not send to us"
         why = words.status_words(last.status, last.comment) if last.status else "It sent nothing and gave no reason"
         todo = (
-            f"It must reach {_destination(peer, identity)} on port {identity.port} of this computer: check the address "
-            "entered there, and firewalls; or retrieve by C-GET or DICOMweb"
+            f"{enter_us(peer, identity)}; and let firewalls pass it on that port of this computer; "
+            "or retrieve by C-GET or DICOMweb"
         )
         return FAILED, text, why, todo, "move.unreachable", {"status": last.status}
     return ok(f"{peer.ae_title} sent one image to {_destination(peer, identity)}", status=last.status, proven=True)
