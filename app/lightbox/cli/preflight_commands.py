@@ -151,13 +151,14 @@ def _print(report: Report) -> None:
         click.echo(f"note        {note}")
     click.echo("")
     untested = 0
-    for group in report.groups():
-        if group.verdict == "untested" and not group.failing:
-            untested += len(group.rows)
+    for task in report.tasks():
+        if task.verdict == "untested" and not task.failing:
+            untested += task.rows
             continue
-        reason = group.reason()
-        click.echo(f"{group.verdict}: {group.title()}" + (f" ({reason})" if reason else ""))
-        for advice in group.advice():
+        click.echo(f"{task.verdict}: {task.title}" + (f" ({task.reason})" if task.reason else ""))
+        for item in task.items:
+            click.echo(f"    - {item}")
+        for advice in task.advice:
             click.echo(f"    {advice}")
     if untested:
         click.echo(f"untested: {untested} pairs; --json says why")

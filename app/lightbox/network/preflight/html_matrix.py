@@ -105,7 +105,7 @@ def _table(names: list[str], by_class: dict[str, dict[str, Row]], columns: list[
 def _line(sop_class: str, cells: dict[str, Row], columns: list[str], firsts: list[bool]) -> str:
     held = sum(row.count for row in cells.values())
     count = f"<small>{held:,} here</small>" if held else ""
-    text = f"<tr><th scope='row' title='{escape(sop_class)}'>{escape(vocabulary.class_name(sop_class))}{count}</th>"
+    text = f"<tr><th scope='row' title='{escape(sop_class)}'>{escape(_name(sop_class))}{count}</th>"
     for uid, first in zip(columns, firsts, strict=True):
         row = cells.get(uid)
         edge = " first" if first else ""
@@ -119,6 +119,11 @@ def _line(sop_class: str, cells: dict[str, Row], columns: list[str], firsts: lis
         words += f". {row.reason}" if row.reason else ""
         text += f"<td class='{kind}{needed}{edge}' title='{escape(words, quote=True)}'>{sign}</td>"
     return text + "</tr>"
+
+
+def _name(sop_class: str) -> str:
+    service = services.BY_CLASS.get(sop_class)
+    return service.name if service is not None else vocabulary.class_name(sop_class)
 
 
 def _sign(row: Row) -> tuple[str, str]:

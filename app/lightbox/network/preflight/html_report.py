@@ -7,7 +7,8 @@ from html import escape
 from lightbox import __version__
 from lightbox.core import resources
 from lightbox.network.preflight import changes, html_matrix, vocabulary
-from lightbox.network.preflight.report import Group, Report
+from lightbox.network.preflight.report import Report
+from lightbox.network.preflight.tasks import Task
 from lightbox.network.preflight.verdicts import UNTESTED
 
 _STATES = {
@@ -61,7 +62,7 @@ def _head(report: Report) -> str:
         if (count := sum(row.verdict == verdict for row in used))
     )
     verdict = "Ready" if report.ok else "Not ready"
-    failures = _things(sum(g.failing for g in report.groups()) + sum(f.state == "failed" for f in report.findings))
+    failures = _things(sum(task.failing for task in report.tasks()) + sum(f.state == "failed" for f in report.findings))
     text = (
         "Everything that is needed or declared is accepted, as it is or after conversion without loss."
         if report.ok
@@ -79,20 +80,22 @@ def _things(count: int) -> str:
 
 
 def _todo(report: Report) -> str:
-    groups = report.groups()
-    items = [_todo_item(group, "bad") for group in groups if group.failing]
+    tasks = report.tasks()
+    items = [_todo_item(task, "bad") for task in tasks if task.failing]
     items += [
         f"<li class='bad'><h3><span class='tag bad'>failed</span> {escape(f.subject)}</h3>"
         f"<p>{escape(f.text)}</p><p>{escape(f.todo)}</p></li>"
         for f in report.findings
         if f.state == "failed"
     ]
-    lesser = [group for group in groups if not group.failing]
-    more = [_todo_item(group, "fair") for group in lesser if group.verdict != UNTESTED]
-    untested = [group for group in lesser if group.verdict == UNTESTED]
+    lesser = [task for task in tasks if not task.failing]
+    more = [_todo_item(task, "fair") for task in lesser if task.verdict != UNTESTED]
+    untested = [task for task in lesser if task.verdict == UNTESTED]
     if untested:
-        why = "".join(f"<p>{escape(text)}</p>" for text in dict.fromkeys(t for g in untested for t in g.advice()))
-        count = sum(len(group.rows) for group in untested)
+        why = "".join(
+            f"<p>{escape(text)}</p>" for text in dict.fromkeys(text for task in untested for text in task.advice)
+        )
+        count = sum(task.rows for task in untested)
         more.append(f"<li><h3><span class='tag plain'>untested</span> {count} pairs</h3>{why}</li>")
     text = f"<h2>To settle</h2><ol class='todo'>{''.join(items)}</ol>" if items else ""
     if more:
@@ -102,13 +105,13 @@ def _todo(report: Report) -> str:
     return text
 
 
-def _todo_item(group: Group, kind: str) -> str:
-    advice = "".join(f"<p>{escape(text)}</p>" for text in group.advice())
-    reason = group.reason()
-    needed = f" <span class='soft'>({escape(reason)})</span>" if reason else ""
+def _todo_item(task: Task, kind: str) -> str:
+    advice = "".join(f"<p>{escape(text)}</p>" for text in task.advice)
+    needed = f" <span class='soft'>({escape(task.reason)})</span>" if task.reason else ""
+    items = f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in task.items)}</ul>" if task.items else ""
     return (
-        f"<li class='{'bad' if kind == 'bad' else ''}'><h3><span class='tag {kind}'>{escape(group.verdict)}</span>"
-        f" {escape(group.title())}{needed}</h3>{advice}</li>"
+        f"<li class='{'bad' if kind == 'bad' else ''}'><h3><span class='tag {kind}'>{escape(task.verdict)}</span>"
+        f" {escape(task.title)}{needed}</h3>{items}{advice}</li>"
     )
 
 
@@ -140,6 +143,8 @@ def _services(report: Report) -> str:
 def _findings(report: Report) -> str:
     lines = []
     for finding in report.findings:
+        if finding.subject == "Round trip":
+            continue
         todo = f"<br><b>{escape(finding.todo)}</b>" if finding.todo else ""
         lines.append(
             f"<tr><td>{escape(finding.subject)}</td><td>{_tag(finding.state)}</td>"
@@ -166,6 +171,9 @@ def _round_trip(report: Report) -> str:
             f"<tr><td>{escape(item['name'])}</td><td>{_tag(item['state'])}</td><td>{steps}{differences}</td></tr>"
         )
     left = f"<p><b>{escape(report.round_trip['left_behind'])}</b></p>" if report.round_trip["left_behind"] else ""
+    left += "".join(f"<p>{escape(note)}</p>" for note in report.round_trip["notes"])
+    untried = ", ".join(vocabulary.class_name(uid) for uid in report.round_trip["not_tried"])
+    left += f"<p>Needed, but not tried since there is no test object: {escape(untried)}</p>" if untried else ""
     return (
         "<h2>Round trip <small>invented objects: stored, confirmed, found, fetched, compared</small></h2>"
         f"{left}<table><tbody>{''.join(lines)}</tbody></table>"

@@ -8,12 +8,13 @@ from typing import Any
 
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
-from lightbox.network.preflight import services, vocabulary
+from lightbox.network.preflight import tasks
 from lightbox.network.preflight.declaration import Declaration
 from lightbox.network.preflight.needs import Needs
 from lightbox.network.preflight.observation import Observation
-from lightbox.network.preflight.pairs import SCP, SCU
-from lightbox.network.preflight.verdicts import OK, TRANSCODE, UNTESTED, VERDICTS, Row
+from lightbox.network.preflight.pairs import SCP
+from lightbox.network.preflight.tasks import Task
+from lightbox.network.preflight.verdicts import UNTESTED, VERDICTS, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,61 +32,6 @@ class Finding:
     def as_json(self) -> dict[str, str]:
         """Return it as JSON values."""
         return {"subject": self.subject, "state": self.state, "text": self.text, "todo": self.todo}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Rows of one SOP class with the same verdict."""
-
-    rows: list[Row]
-    failing: bool
-
-    @property
-    def verdict(self) -> str:
-        """What they have in common."""
-        return self.rows[0].verdict
-
-    def title(self) -> str:
-        """Return SOP class, transfer syntaxes and direction."""
-        sop_class = self.rows[0].pair.sop_class
-        service = services.BY_CLASS.get(sop_class)
-        if service is not None:
-            return service.name
-        syntaxes = ", ".join(dict.fromkeys(vocabulary.short(row.pair.transfer_syntax) for row in self.rows))
-        roles = {row.pair.role for row in self.rows}
-        way = {SCP: "", SCU: ", when fetched from it"}[roles.pop()] if len(roles) == 1 else ", sent to it and fetched"
-        return f"{vocabulary.class_name(sop_class)} in {syntaxes}{way}"
-
-    def reason(self) -> str:
-        """Return why they are needed."""
-        counts: dict[str, int] = {}
-        for row in self.rows:
-            counts[row.pair.transfer_syntax] = max(counts.get(row.pair.transfer_syntax, 0), row.count)
-        held = sum(counts.values())
-        others = [part for row in self.rows for part in row.reason.split("; ") if part and "in the library" not in part]
-        return "; ".join(dict.fromkeys(([f"{held:,} in the library"] if held else []) + others))
-
-    def advice(self) -> list[str]:
-        """Return what to change, each piece once."""
-        if self.verdict == TRANSCODE and len(self.rows) > 2:
-            return self._conversions()
-        return list(dict.fromkeys(row.advice for row in self.rows if row.advice))
-
-    def _conversions(self) -> list[str]:
-        ways: dict[tuple[str, str], list[str]] = {}
-        for row in self.rows:
-            ways.setdefault((row.pair.role, row.convert_to), []).append(vocabulary.short(row.pair.transfer_syntax))
-        texts = []
-        for (role, target), syntaxes in ways.items():
-            instead = vocabulary.short(target)
-            if role == SCP:
-                texts.append(
-                    f"Objects in {', '.join(syntaxes)} are converted to {instead} without loss before they are sent."
-                    " To send them unchanged, enable these at the peer."
-                )
-            else:
-                texts.append(f"The peer has to send {', '.join(syntaxes)} as {instead}.")
-        return texts
 
 
 @dataclass(slots=True)
@@ -145,14 +91,9 @@ class Report:
         found = Counter(row.verdict for row in self.rows)
         return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
-    def groups(self) -> list[Group]:
-        """Return what is worth telling of the rows that are needed or declared, what asks for the same together."""
-        found: dict[tuple[str, str], list[Row]] = {}
-        failing = set(map(id, self.failing))
-        for row in self.rows:
-            if row.verdict != OK and (row.needed or row.declared):
-                found.setdefault((row.verdict, row.pair.sop_class), []).append(row)
-        return [Group(rows, any(id(row) in failing for row in rows)) for rows in found.values()]
+    def tasks(self) -> list[Task]:
+        """Return what to change, and what is good to know, of the rows that are needed or declared."""
+        return tasks.of(self.rows, {id(row) for row in self.failing}, self.peer.name, self.identity.ae_title)
 
     def summary(self) -> str:
         """Return the outcome in one line."""
