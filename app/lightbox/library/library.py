@@ -94,6 +94,11 @@ class Library:
         library._recover()
         return library
 
+    @property
+    def home(self) -> Path:
+        """The data folder."""
+        return self._home
+
     def close(self) -> None:
         """Close the index and give the spool back."""
         self._spool.close()
