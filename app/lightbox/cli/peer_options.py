@@ -37,6 +37,7 @@ _OPTIONS = (
     click.option("--web-auth", type=click.Choice(WEB_AUTHENTICATIONS), help="How we sign in there."),
     click.option("--web-user", help="User name for basic authentication."),
     click.option("--web-secret-stdin", is_flag=True, help="Read its password or token from standard input."),
+    click.option("--web-store/--no-web-store", default=None, help="Send by STOW-RS rather than by C-STORE."),
     click.option("--associations", type=int, help="How many associations at once a transfer may use."),
     click.option("--bandwidth", metavar="RATE", help="Limit of sending, a second: 500kB, 10MB; 0 is none."),
     click.option("--commitment", type=click.Choice(COMMITMENTS), help="Storage commitment of what we send."),
@@ -110,6 +111,7 @@ def _web(before: WebSettings | None, given: dict[str, Any]) -> WebSettings | Non
     if given["dicomweb"] == "":
         return None
     options = {"url": given["dicomweb"], "authentication": given["web_auth"], "user": given["web_user"]}
+    options["store"] = given["web_store"]
     values = {name: value for name, value in options.items() if value is not None}
     if not values:
         if given["web_secret_stdin"] and before is None:

@@ -10,7 +10,7 @@ from lightbox.network import contexts, operation
 from lightbox.network.errors import DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.operation import Outcome, Target
-from lightbox.network.peers import Peer
+from lightbox.network.peers import Peer, own_identity
 from lightbox.network.wire import commands
 from lightbox.network.wire.association import Association
 from lightbox.network.wire.client import associated
@@ -54,5 +54,6 @@ class MoveSession:
 @contextlib.contextmanager
 def session(peer: Peer, identity: LocalIdentity) -> Iterator[MoveSession]:
     """Open an association for C-MOVE to ourselves; the storage SCP must run already."""
+    identity = own_identity(peer, identity)
     with associated(peer, identity, [Proposal(MODEL, contexts.LITTLE_ENDIAN)]) as association:
         yield MoveSession(association, peer, identity, peer.move_destination or identity.ae_title)

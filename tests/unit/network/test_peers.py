@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,28 @@ def test_who_we_are_towards_a_peer() -> None:
     found = own_identity(full(), LocalIdentity("LIGHTBOX", 11112))
     assert (found.ae_title, found.port) == ("READER", 11113)
     assert own_identity(Peer("x", "X", "localhost", 104), found) == found
+
+
+def test_every_association_has_the_title_for_its_peer() -> None:
+    from lightbox.network.echo import echo
+    from lightbox.network.wire.negotiation import accept_by
+    from lightbox.network.wire.server import Event, Server
+
+    events: list[Event] = []
+    server = Server(
+        ("127.0.0.1", 0),
+        LocalIdentity("PACS", 0, "127.0.0.1"),
+        negotiate=lambda asked: accept_by(asked, lambda proposed: proposed.transfer_syntaxes[0]),
+        log=events.append,
+    )
+    server.start()
+    try:
+        peer = Peer("pacs", "PACS", "127.0.0.1", server.port)
+        assert echo(peer, LocalIdentity("LIGHTBOX")).ok
+        assert echo(replace(peer, own_ae="READER"), LocalIdentity("LIGHTBOX")).ok
+    finally:
+        server.stop()
+    assert [event.calling_ae for event in events if event.kind == "opened"] == ["LIGHTBOX", "READER"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +189,7 @@ def test_every_option(home: Path, pki: Pki, capsys: pytest.CaptureFixture[str]) 
     arguments = ["peers", "add", "pacs", "--ae", "PACS", "--host", FAR, "--port", "2762", "--own-ae", "READER"]
     arguments += ["--own-port", "11113", "--move-destination", "DEST", "--tls", "--ca", str(pki.ca)]
     arguments += ["--cert", str(pki.client.certificate), "--key", str(pki.client.key), "--tls-min", "1.3"]
-    arguments += ["--pin", "AB:" * 31 + "AB", "--no-host-check", "--dicomweb", "https://pacs/dicom-web/"]
+    arguments += ["--pin", "AB:" * 31 + "AB", "--no-host-check", "--dicomweb", "https://pacs/dicom-web/", "--web-store"]
     arguments += ["--associations", "4", "--bandwidth", "1MB", "--commitment", "always"]
     assert run(arguments) == 0, capsys.readouterr().err
     [entry] = listed(capsys)
@@ -181,6 +204,7 @@ def test_every_option(home: Path, pki: Pki, capsys: pytest.CaptureFixture[str]) 
         "client_certificate": "required",
     }
     assert (entry["web"]["url"], entry["web"]["secret"]) == ("https://pacs/dicom-web", False)
+    assert entry["web"]["store"] is True
     assert (entry["own_ae"], entry["own_port"], entry["move_destination"]) == ("READER", 11113, "DEST")
     assert (entry["associations"], entry["bandwidth_limit"], entry["commitment"]) == (4, 1_000_000, "always")
 

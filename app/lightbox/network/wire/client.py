@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lightbox.core.jobs import CancelToken
 from lightbox.network import words
 from lightbox.network.identity import LocalIdentity
-from lightbox.network.peers import Peer, check_plaintext
+from lightbox.network.peers import Peer, check_plaintext, own_identity
 from lightbox.network.wire import negotiation, pdus
 from lightbox.network.wire.association import Association
 from lightbox.network.wire.contexts import Proposal
@@ -110,6 +110,7 @@ def open_association(
         `cancel` was cancelled.
     """
     check_plaintext(peer)
+    identity = own_identity(peer, identity)
     steps = steps or Steps()
     with steps.timed("name resolution", f"{peer.host} is known"):
         addresses = resolve(peer)
