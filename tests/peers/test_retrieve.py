@@ -161,7 +161,7 @@ def test_falls_back_to_c_move_and_remembers(orthanc: Server, originals: dict, ho
         assert report.complete
         assert report.method == "c-move"
         assert settings.get("network.retrieve_methods") == {"orthanc": "c-move"}
-        again = retrieve(orthanc.peer(), identity, library, study_uid, settings=settings)
+        again = retrieve(orthanc.peer(), identity, library, study_uid, settings=settings, force=True)
         assert again.method == "c-move"
         assert not again.notes
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from lightbox.core.jobs import CancelToken
 from lightbox.network import contexts, find
@@ -11,7 +12,10 @@ from lightbox.network.errors import AssociationError, DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 
-_UNREACHABLE = ("dns.", "tcp.", "association.rejected", "association.busy", "association.timeout")
+if TYPE_CHECKING:
+    from lightbox.network.web.service import WebService
+
+UNREACHABLE = ("dns.", "tcp.", "association.rejected", "association.busy", "association.timeout")
 
 
 @dataclass(slots=True)
@@ -42,21 +46,26 @@ class Announced:
     silent: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
-    def pairs(self, series_uid: str = "", *, thorough: bool = False) -> list[contexts.Pair]:
-        """Return the (SOP class, transfer syntax) pairs to propose for one series, or for all.
+    def pairs(
+        self, series_uid: str = "", sop_uids: Collection[str] = (), *, thorough: bool = False
+    ) -> list[contexts.Pair]:
+        """Return the (SOP class, transfer syntax) pairs to propose for instances, for one series, or for all.
 
         Where the archive told the transfer syntaxes of all instances of a class, only those are proposed (and the
         uncompressed ones), unless `thorough`. Where it did not tell the SOP classes, they are guessed from the
         modality; `thorough` then adds every storage class there is, uncompressed.
         """
         entries = [entry for uid, entry in self.series.items() if not series_uid or uid == series_uid]
-        classes = dict.fromkeys(c for entry in entries for c in entry.instances.values() if c)
-        unknown = not classes or any(not c for entry in entries for c in entry.instances.values())
+        held = [c for entry in entries for uid, c in entry.instances.items() if not sop_uids or uid in sop_uids]
+        classes = dict.fromkeys(c for c in held if c)
+        unknown = not classes or not all(held)
         if unknown:
             guesses = [contexts.guess_classes(entry.modality) for entry in entries] or [contexts.COMMON_CLASSES]
             classes |= dict.fromkeys(self.sop_classes or (c for guess in guesses for c in guess))
-        told = {} if thorough else {c: s for c, s in self.syntaxes.items() if c not in self.silent}
+        told = {c: s for c, s in self.syntaxes.items() if thorough or c not in self.silent}
         found = [pair for c in classes for pair in contexts.pairs_for(c, sorted(told.get(c, ())))]
+        if thorough:
+            found += [pair for c in classes for pair in contexts.pairs_for(c)]
         if unknown and thorough:
             found += contexts.uncompressed_pairs()
         return list(dict.fromkeys(found))
@@ -65,7 +74,7 @@ class Announced:
 def ask(
     peer: Peer, identity: LocalIdentity, study_uid: str, series_uids: Collection[str], cancel: CancelToken | None
 ) -> Announced:
-    """Ask `peer` which series and instances a study has.
+    """Ask `peer` by C-FIND which series and instances a study has.
 
     An archive that cannot tell (it offers no query, or not at this level) gives an empty answer with a note.
 
@@ -79,35 +88,73 @@ def ask(
     announced = Announced()
     try:
         with find.session(peer, identity) as finder:
-            for row in finder.find("series", {"StudyInstanceUID": study_uid}, cancel=cancel):
-                uid = row["SeriesInstanceUID"]
-                if series_uids and uid not in series_uids:
-                    continue
-                count = row.get("NumberOfSeriesRelatedInstances", "")
-                announced.series[uid] = AnnouncedSeries(
-                    uid, row.get("Modality", ""), int(count) if count.isdecimal() else None
-                )
-            for entry in announced.series.values():
-                _instances(finder, study_uid, entry, announced, cancel)
-            if not all(entry.instances for entry in announced.series.values()):
-                for row in finder.find("study", {"StudyInstanceUID": study_uid}, cancel=cancel):
-                    announced.sop_classes = [uid for uid in row.get("SOPClassesInStudy", "").split("\\") if uid]
+            _ask(finder, announced, study_uid, series_uids, cancel, whole=False)
     except (DimseError, AssociationError) as error:
-        if isinstance(error, AssociationError) and error.code.startswith(_UNREACHABLE):
+        if isinstance(error, AssociationError) and error.code.startswith(UNREACHABLE):
             raise
         announced.notes.append(f"The archive did not tell what the study holds: {error.why or error.what}")
     return announced
 
 
-def _instances(
-    finder: find.Finder, study_uid: str, entry: AnnouncedSeries, announced: Announced, cancel: CancelToken | None
+def ask_web(service: WebService, study_uid: str, series_uids: Collection[str], cancel: CancelToken | None) -> Announced:
+    """Ask by QIDO-RS which series and instances a study has.
+
+    Raises
+    ------
+    WebError
+        The service cannot be reached, or does not search.
+    Cancelled
+        `cancel` was cancelled.
+    """
+    from lightbox.network.web.qido import WebFinder
+
+    announced = Announced()
+    _ask(WebFinder(service), announced, study_uid, series_uids, cancel, whole=not series_uids)
+    return announced
+
+
+class _Finds(Protocol):
+    def find(
+        self, level: str, keys: Mapping[str, str], *, cancel: CancelToken | None = None
+    ) -> Iterator[dict[str, str]]: ...
+
+
+def _ask(
+    finder: _Finds,
+    announced: Announced,
+    study_uid: str,
+    series_uids: Collection[str],
+    cancel: CancelToken | None,
+    *,
+    whole: bool,
 ) -> None:
-    keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": entry.series_uid}
-    for row in finder.find("image", keys, cancel=cancel):
-        sop_class = row.get("SOPClassUID", "")
-        entry.instances[row["SOPInstanceUID"]] = sop_class
-        held = [uid for uid in row.get("AvailableTransferSyntaxUID", "").split("\\") if uid]
-        if held:
-            announced.syntaxes.setdefault(sop_class, set()).update(held)
-        else:
-            announced.silent.add(sop_class)
+    """Fill `announced`; `whole` asks for the instances of all series at once, and then for what that left out."""
+    study = {"StudyInstanceUID": study_uid}
+    for row in finder.find("series", study, cancel=cancel):
+        uid = row["SeriesInstanceUID"]
+        if series_uids and uid not in series_uids:
+            continue
+        count = row.get("NumberOfSeriesRelatedInstances", "")
+        announced.series[uid] = AnnouncedSeries(uid, row.get("Modality", ""), int(count) if count.isdecimal() else None)
+    if whole and len(announced.series) > 1:
+        for row in finder.find("image", study, cancel=cancel):
+            entry = announced.series.get(row.get("SeriesInstanceUID", ""))
+            if entry is not None:
+                _note(row, entry, announced)
+    for entry in announced.series.values():
+        if not entry.instances or len(entry.instances) < (entry.count or 0):
+            for row in finder.find("image", {**study, "SeriesInstanceUID": entry.series_uid}, cancel=cancel):
+                _note(row, entry, announced)
+    if not all(entry.instances for entry in announced.series.values()):
+        for row in finder.find("study", study, cancel=cancel):
+            announced.sop_classes = [uid for uid in row.get("SOPClassesInStudy", "").split("\\") if uid]
+
+
+def _note(row: dict[str, str], entry: AnnouncedSeries, announced: Announced) -> None:
+    sop_class = row.get("SOPClassUID", "")
+    entry.instances[row["SOPInstanceUID"]] = sop_class
+    held = [uid for uid in row.get("AvailableTransferSyntaxUID", "").split("\\") if uid]
+    if held:
+        announced.syntaxes.setdefault(sop_class, set()).update(held)
+    else:
+        announced.silent.add(sop_class)

@@ -26,12 +26,14 @@ class RetrieveReport:
     """What came, compared with what the archive announced.
 
     ``failed`` lists (SOP Instance UID, reason in words); a UID is empty when the archive only counted failures.
-    ``received`` counts objects that came in this retrieve and are in the library.
+    ``received`` counts the objects that are in the library now: those that came in this retrieve, and the
+    ``already_here`` that were there before it.
     """
 
     study_instance_uid: str
     announced: int = 0
     received: int = 0
+    already_here: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     series: list[SeriesReport] = field(default_factory=list)
     method: str = ""
@@ -58,7 +60,8 @@ class RetrieveReport:
             "method": self.method,
             "announced": self.announced,
             "received": self.received,
-            "failed": [{"SOPInstanceUID": uid, "reason": reason} for uid, reason in self.failed],
+            "already_here": self.already_here,
+            "failed": [{"sop_instance_uid": uid, "reason": reason} for uid, reason in self.failed],
             "series": [
                 {
                     "SeriesInstanceUID": entry.series_instance_uid,

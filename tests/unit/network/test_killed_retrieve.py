@@ -32,7 +32,7 @@ peer = Peer("archive", "ARCHIVE", "127.0.0.1", int(archive_port))
 identity = LocalIdentity("LIGHTBOX", int(own_port), "127.0.0.1")
 with Library.open(Path(home)) as library:
     while True:
-        retrieve(peer, identity, library, study, method=method)
+        retrieve(peer, identity, library, study, method=method, force=True)
 """
 
 

@@ -204,7 +204,7 @@ def test_falls_back_to_c_move_and_remembers(
     assert report.method == "c-move"
     assert any("C-GET" in note for note in report.notes)
     assert settings.get("network.retrieve_methods") == {"archive": "c-move"}
-    again = retrieve(archive.peer(), identity, library, uid_of(studies, "two"), settings=settings)
+    again = retrieve(archive.peer(), identity, library, uid_of(studies, "two"), settings=settings, force=True)
     assert (again.method, again.notes) == ("c-move", [])
 
 
@@ -355,6 +355,6 @@ def test_summary_names_the_reasons() -> None:
     report = RetrieveReport("1.2", announced=120, received=118, failed=[("1", "disk full"), ("2", "disk full")])
     assert report.summary() == "118 of 120, 2 failed: disk full"
     assert report.as_dict()["failed"] == [
-        {"SOPInstanceUID": "1", "reason": "disk full"},
-        {"SOPInstanceUID": "2", "reason": "disk full"},
+        {"sop_instance_uid": "1", "reason": "disk full"},
+        {"sop_instance_uid": "2", "reason": "disk full"},
     ]
