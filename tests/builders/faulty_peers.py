@@ -159,11 +159,10 @@ class FaultyArchive:
             number = self._counted[id(event.assoc)] = self._counted.get(id(event.assoc), 0) + 1
             self.came.append(uid)
             status = self.answers.pop(0) if self.answers else self.answer
-            if status in (0x0000, 0xB000, 0xB006, 0xB007) and uid not in self.forget:
-                if not (self.keep_older and uid in self.kept):
-                    syntax = str(event.context.transfer_syntax)
-                    self.kept[uid] = _file(str(request.AffectedSOPClassUID), uid, syntax, data)
-                    self.syntaxes[uid] = syntax
+            keeps = status in (0x0000, 0xB000, 0xB006, 0xB007) and uid not in self.forget
+            if keeps and not (self.keep_older and uid in self.kept):
+                syntax = self.syntaxes[uid] = str(event.context.transfer_syntax)
+                self.kept[uid] = _file(str(request.AffectedSOPClassUID), uid, syntax, data)
         if self.drop_after is not None and number > self.drop_after:
             with self._lock:
                 if uid == self.came[-1]:

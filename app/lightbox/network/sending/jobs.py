@@ -239,7 +239,7 @@ def retry(database: Database, job: int | None = None, *, peer: str = "", failed:
         changed = writer.execute(
             f"UPDATE object SET state = 'queued', confirm = '', reason = '', attempts = 0, checks = 0, resends = 0,"
             f" retry_at = 0, existed = NULL WHERE {where} AND state IN {states}"
-            f" AND (sop_class_uid <> '' OR path <> '')",
+            " AND sop_class_uid <> ''",
             values,
         ).rowcount
         changed += writer.execute(

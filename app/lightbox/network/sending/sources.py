@@ -73,6 +73,8 @@ def of_file(path: Path) -> NewObject:
         damage = "it has no SOP Class UID or no SOP Instance UID"
     if sop_class == _DIRECTORY:
         damage = "a DICOMDIR is an index of files, not an object"
+    if damage:  # without SOP class it can never be claimed, not even when somebody tries it again
+        return NewObject(uid, path=absolute, size=size, reason=damage)
     return NewObject(
         uid,
         sop_class,
@@ -81,7 +83,6 @@ def of_file(path: Path) -> NewObject:
         header.code("SeriesInstanceUID"),
         absolute,
         size,
-        damage,
     )
 
 
