@@ -41,7 +41,7 @@ def implementation_items() -> str:
         ("Maximum PDU size offered", f"{default.maximum_pdu} bytes"),
         ("Time-out of TCP connection, association, DIMSE message", _timeouts(default)),
         ("Asynchronous operations", "not supported"),
-        ("Security profiles", "none"),
+        ("Security profiles", "BCP 195 RFC 8996, 9325 TLS (PS3.15 B.12); limits of B.13 as a setting"),
     ]
     return _table(("Item", "Value"), rows)
 
