@@ -80,7 +80,7 @@ def test_the_main_job(
     source = page.search.sources[NAME]
     qtbot.waitUntil(lambda: source.state is SourceState.ANSWERED, timeout=WAIT)
     qtbot.waitUntil(lambda: len(page.model.rows) == 2, timeout=WAIT)
-    assert [row.presence()[0] for row in page.model.rows] == ["at archive", "at archive"]
+    assert [row.badge()[0] for row in page.model.rows] == ["at archive", "at archive"]
     newest = page.model.rows[0]
     assert newest.uid == manifest.current_study_uid
     announced = newest.expected
@@ -125,7 +125,7 @@ def test_the_main_job(
     # Back in the list both are complete, and go through the wizard together
     window.go("studies")
     qtbot.waitUntil(lambda: [row.here for row in page.model.rows] == [True, True], timeout=WAIT)
-    qtbot.waitUntil(lambda: page.model.rows[0].presence()[0] == "complete", timeout=WAIT)
+    qtbot.waitUntil(lambda: page.model.rows[0].badge()[0] == "complete", timeout=WAIT)
     page.table.selectAll()
     page.deidentify_button.click()
     wizard = window.export_page()

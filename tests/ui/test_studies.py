@@ -13,12 +13,13 @@ from PySide6.QtWidgets import QLabel
 from builders import ui_studies
 from lightbox.library.records import StudyQuery, StudyRecord
 from lightbox.network.peers import Peer
+from lightbox.network.querying.merging import merge
+from lightbox.network.querying.questions import study_keys
+from lightbox.network.querying.rows import fits, from_reply
 from lightbox.ui import words
-from lightbox.ui.studies.merge import merge
-from lightbox.ui.studies.remote_query import remote_keys
 from lightbox.ui.studies.search import SourceState
 from lightbox.ui.studies.study_model import COLUMNS
-from lightbox.ui.studies.study_row import StudyRow, fits, from_reply
+from lightbox.ui.studies.study_row import StudyRow
 from lightbox.ui.widgets import ElidedLabel
 
 pytestmark = pytest.mark.ui
@@ -263,7 +264,7 @@ def test_remote_and_local_rows_are_one_list(filled: Any, qtbot: Any) -> None:
     source = page.search.sources["Main archive"]
     known = page.model.rows[0]
     twin = StudyRow(known.record, True, {"Main archive": 12})
-    there = from_reply(reply("1.2.3", "ROE^Max", "20261117", 120), "Main archive")
+    there = from_reply(reply("1.2.3", "ROE^Max", "20261117", 120), "Main archive", StudyRow)
     source.rows = {known.uid: twin, "1.2.3": there}
     source.state = SourceState.ANSWERED
     page.search.rows_changed.emit()
@@ -314,10 +315,10 @@ def test_a_truncated_answer_is_said(filled: Any) -> None:
     page = filled.studies
     page.peers_changed()
     source = page.search.sources["Main archive"]
-    source.rows = {"1.2.3": from_reply(reply("1.2.3", "ROE^Max", "20261117", 120), "Main archive")}
-    source.truncated, source.state = True, SourceState.ANSWERED
+    source.rows = {"1.2.3": from_reply(reply("1.2.3", "ROE^Max", "20261117", 120), "Main archive", StudyRow)}
+    source.truncated, source.state = "More than the 500 studies that were asked for", SourceState.ANSWERED
     page.search.sources_changed.emit()
-    assert "Main archive returned only the first" in page.hint.text()
+    assert page.hint.text() == "Main archive: More than the 500 studies that were asked for"
     assert page.narrow.isVisible()
 
 
@@ -356,7 +357,7 @@ def test_merge_of_the_same_study_from_two_archives() -> None:
 
 def test_words_are_asked_as_attributes_and_checked_in_the_reply() -> None:
     query = StudyQuery(text="doe chest", study_date_from="20260101", modalities=("CT", "MR"))
-    asked = remote_keys(query)
+    asked = study_keys(query)
     attributes = [next(name for name, value in keys.items() if value == "*chest*") for keys in asked]
     assert attributes == ["PatientName", "PatientID", "AccessionNumber", "StudyDescription"]
     assert all(keys["StudyDate"] == "20260101-" and keys["ModalitiesInStudy"] == "CT\\MR" for keys in asked)

@@ -219,8 +219,8 @@ class DetailPane(QFrame):
         self._column.addWidget(ElidedLabel(subtitle, "text-secondary"))
         self._column.addSpacing(2)
         self._column.addLayout(self._facts(chosen))
-        if study.warning:
-            self._column.addWidget(label(study.warning, "warn", wrap=True))
+        for warning in dict.fromkeys(text for text in (study.warning, chosen.warning) if text):
+            self._column.addWidget(label(warning, "warn", wrap=True))
         if details.quality:
             self._column.addLayout(self._quality(study, details.quality))
         if details.error:
@@ -296,7 +296,7 @@ class DetailPane(QFrame):
                 continue
             grid.addWidget(label(name, "secondary"), line, 0)
             if name == "Here":
-                word, kind = chosen.presence()
+                word, kind = chosen.badge()
                 said: list[QWidget] = [ElidedLabel(value)]
                 said[0].setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
                 if chosen.here:

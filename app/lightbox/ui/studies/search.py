@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -12,12 +12,17 @@ from lightbox.core.errors import Cancelled
 from lightbox.core.jobs import Job, JobRunner
 from lightbox.library.records import Cursor, StudyPage, StudyQuery, StudyRecord
 from lightbox.network.peers import Peer
+from lightbox.network.querying.merging import merge
+from lightbox.network.querying.questions import restricts
 from lightbox.ui import words
 from lightbox.ui.bridge import Bridge
-from lightbox.ui.studies.merge import merge
-from lightbox.ui.studies.remote_query import LIMIT, remote_keys, restricts
-from lightbox.ui.studies.study_row import StudyRow, fits, from_reply
+from lightbox.ui.studies.study_row import StudyRow
 from lightbox.workstation import Workstation
+
+if TYPE_CHECKING:
+    from lightbox.library.library import Library
+    from lightbox.network.querying.many import SourceState as QueryState
+    from lightbox.network.querying.rows import FoundStudy
 
 PAGE = 200
 LOCAL_PAUSE_MS = 80
@@ -41,7 +46,9 @@ class Source:
     chosen: bool = False
     state: SourceState = SourceState.IDLE
     rows: dict[str, StudyRow] = field(default_factory=dict)
-    truncated: bool = False
+    truncated: str = ""
+    """Why there may be more than what came; empty when everything came."""
+    notes: tuple[str, ...] = ()
     error: str = ""
     job: Job[Any] | None = None
     generation: int = 0
@@ -220,8 +227,8 @@ class StudySearch(QObject):
         if source.job is not None:
             source.job.cancel()
             source.job = None
-        source.state, source.error, source.truncated = SourceState.IDLE, "", False
-        source.rows = {}
+        source.state, source.error, source.truncated = SourceState.IDLE, "", ""
+        source.rows, source.notes = {}, ()
 
     def _ask_one(self, source: Source) -> None:
         self._forget(source)
@@ -229,32 +236,41 @@ class StudySearch(QObject):
         generation, peer, query = source.generation, source.peer, self.query
         workstation = self._workstation
 
+        def some(found: list[FoundStudy]) -> None:
+            if generation == source.generation:
+                for row in found:
+                    source.rows[row.uid] = StudyRow(row.record, row.here, row.announced, row.warning)
+                self.sources_changed.emit()
+                self.rows_changed.emit()
+
+        listen = self._bridge.slot(some)
+
         def work(job: Job[object]) -> object:
-            from lightbox.network.find import session
+            from lightbox.network.querying.many import query as ask
+            from lightbox.network.secrets import Secrets
 
-            found: dict[str, StudyRow] = {}
-            truncated = False
-            with session(peer, workstation.identity) as finder:
-                for keys in remote_keys(query):
-                    number = 0
-                    for reply in finder.find("study", keys, cancel=job.token, limit=LIMIT):
-                        number += 1
-                        row = from_reply(reply, peer.name)
-                        if row.uid and fits(row.record, query.text):
-                            found[row.uid] = row
-                    truncated |= number >= LIMIT
-            for uid, row in found.items():
-                kept = workstation.library.study(uid)
-                if kept is not None:
-                    found[uid] = StudyRow(kept, True, row.announced)
-            return found, truncated
+            answer = ask(
+                [peer],
+                None,
+                query,
+                identity=workstation.identity,
+                on_rows=lambda found: listen([looked_up(workstation.library, row) for row in found]),
+                cancel=job.token,
+                settings=workstation.settings,
+                secrets=Secrets(workstation.home),
+            )
+            return answer.states[peer.name]
 
-        def answered(result: object) -> None:
+        def ended(state: object) -> None:
             if generation != source.generation:
                 return
-            source.rows, source.truncated = result  # type: ignore[misc]
-            source.state = SourceState.ANSWERED
+            told = cast("QueryState", state)
             source.job = None
+            if told.state.value == "failed":
+                source.state, source.error = SourceState.FAILED, told.words
+            else:
+                source.state, source.truncated = SourceState.ANSWERED, told.words
+                source.notes = told.notes
             self.sources_changed.emit()
             self.rows_changed.emit()
 
@@ -264,7 +280,7 @@ class StudySearch(QObject):
             source.state, source.error, source.job = SourceState.FAILED, words.error(error), None
             self.sources_changed.emit()
 
-        source.job = self._bridge.run(self._network, "ask an archive", work, answered, failed)
+        source.job = self._bridge.run(self._network, "ask an archive", work, ended, failed)
 
     # --- the answer
 
@@ -295,3 +311,9 @@ class StudySearch(QObject):
         if shown < total:
             return f"1–{words.count(shown)} of {words.plural(total, 'study', 'studies')}"
         return words.plural(shown, "study", "studies")
+
+
+def looked_up(library: Library, row: FoundStudy) -> FoundStudy:
+    """Return the row with what the library has of the study."""
+    kept = library.study(row.uid)
+    return row if kept is None else replace(row, record=kept, here=True)

@@ -21,11 +21,24 @@ RETURN_KEYS = (
 
 def series_at(workstation: Workstation, peer: Peer, study_uid: str, job: Job[Any]) -> list[SeriesRecord]:
     """Ask `peer` for the series of a study."""
-    from lightbox.network.find import find
+    from lightbox.network.errors import AssociationError
+    from lightbox.network.querying.sources import Services, finder, ways
+    from lightbox.network.secrets import Secrets
 
     keys = {**dict.fromkeys(RETURN_KEYS, ""), "StudyInstanceUID": study_uid}
+    services = Services(workstation.identity, workstation.settings, Secrets(workstation.home))
+    replies: list[dict[str, str]] = []
+    order = ways(peer, workstation.settings)
+    for way in order:
+        try:
+            with finder(peer, services, [], way=way, root="study", cancel=job.token) as session:
+                replies = list(session.find("series", keys, cancel=job.token))
+            break
+        except AssociationError:
+            if way == order[-1]:
+                raise
     found = []
-    for reply in find(peer, workstation.identity, "series", keys, cancel=job.token):
+    for reply in replies:
         number, images = reply.get("SeriesNumber", ""), reply.get("NumberOfSeriesRelatedInstances", "")
         found.append(
             SeriesRecord(

@@ -128,10 +128,15 @@ def state_words(source: Source) -> tuple[str, str, str]:
             f"{address}. Choose it to search there too; drop studies or files on it to send them.",
         )
     if source.state is SourceState.SEARCHING:
-        return "warn", "searching", address
+        return "warn", f"{words.count(len(source.rows))} …" if source.rows else "searching", address
     if source.state is SourceState.FAILED:
         return "critical", "no answer", f"{source.error}\n{address}"
     if source.state is SourceState.ANSWERED:
         found = f"first {words.count(len(source.rows))}" if source.truncated else words.count(len(source.rows))
-        return "ok", found, f"{address}: {words.plural(len(source.rows), 'study', 'studies')} found"
+        told = [
+            f"{address}: {words.plural(len(source.rows), 'study', 'studies')} found",
+            source.truncated,
+            *source.notes,
+        ]
+        return "warn" if source.truncated else "ok", found, "\n".join(text for text in told if text)
     return "text-secondary", "", f"{address}. Type or set a filter; Enter asks for everything."

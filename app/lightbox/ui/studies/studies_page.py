@@ -364,8 +364,8 @@ class StudiesPage(QWidget):
         if selected and {entry.uid for entry in self.table.selected()} != selected:
             self.table.select_studies(selected)
         self.count.setText(self.search.count_words(len(rows)) if rows else "")
-        cut = [source.peer.name for source in self.search.sources.values() if source.chosen and source.truncated]
-        self.hint.setText(f"{' and '.join(cut)} returned only the first of more studies." if cut else "")
+        cut = [source for source in self.search.sources.values() if source.chosen and source.truncated]
+        self.hint.setText(" · ".join(f"{source.peer.name}: {source.truncated}" for source in cut[:2]))
         self.narrow.setVisible(bool(cut))
         failures = [source for source in self.search.sources.values() if source.chosen and source.error]
         if failures and not cut:

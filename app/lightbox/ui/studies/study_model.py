@@ -60,7 +60,7 @@ COLUMNS: tuple[Column, ...] = (
         right=True,
     ),
     Column("images", "Images", "number_of_instances", 78, lambda row: row.images(), right=True),
-    Column("here", "Here", "", 86, lambda row: row.presence()[0], tip="How much of the study is on this workstation"),
+    Column("here", "Here", "", 86, lambda row: row.badge()[0], tip="How much of the study is on this workstation"),
     Column(
         "ai", "AI", "", 96, lambda row: ", ".join(row.results()), tip="Segmentations (SEG) and structured reports (SR)"
     ),

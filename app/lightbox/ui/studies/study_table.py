@@ -82,7 +82,7 @@ class StudyDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._small)
         if key == "here":
-            word, kind = row.presence()
+            word, kind = row.badge()
             texts = [(word, kind)]
         else:
             texts = [(text, _BADGED[key]) for text in (row.results() if key == "ai" else row.modalities())]
