@@ -163,7 +163,6 @@ ATTRIBUTES: dict[tuple[str, str], Condition] = {
     ("enhanced-ct-image", "LossyImageCompression"): _made_original,
     ("enhanced-pet-image", "AcquisitionDateTime"): _made_original,
     ("enhanced-pet-image", "AcquisitionDuration"): _made_original,
-    ("enhanced-pet-image", "ContentQualification"): _made_original,
     ("enhanced-mr-image", "AcquisitionDateTime"): _made_original,
     ("enhanced-mr-image", "AcquisitionDuration"): _made_original,
     ("enhanced-mr-image", "ComplexImageComponent"): _made_original,
@@ -195,10 +194,10 @@ ATTRIBUTES: dict[tuple[str, str], Condition] = {
     ("mr-pulse-sequence", "MultipleSpinEcho"): lambda subject: (
         subject.original and subject.text("EchoPulseSequence") in ("SPIN", "BOTH")
     ),
-    ("multi-frame-functional-groups", "InConcatenationNumber"): _present("ConcatenationUID"),
-    ("multi-frame-functional-groups", "ConcatenationFrameOffsetNumber"): _present("ConcatenationUID"),
-    ("multi-frame-functional-groups", "SOPInstanceUIDOfConcatenationSource"): _present("ConcatenationUID"),
-    ("multi-frame-functional-groups", "PerFrameFunctionalGroupsSequence"): _per_frame,
+    ("", "InConcatenationNumber"): _present("ConcatenationUID"),
+    ("", "ConcatenationFrameOffsetNumber"): _present("ConcatenationUID"),
+    ("", "SOPInstanceUIDOfConcatenationSource"): _present("ConcatenationUID"),
+    ("", "PerFrameFunctionalGroupsSequence"): _per_frame,
     ("multi-frame-dimension", "DimensionIndexSequence"): _per_frame,
     ("segmentation-image", "SegmentationFractionalType"): _equal("SegmentationType", "FRACTIONAL"),
     ("segmentation-image", "MaximumFractionalValue"): _equal("SegmentationType", "FRACTIONAL"),

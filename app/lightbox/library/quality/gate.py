@@ -103,7 +103,11 @@ def _names_syntax(source: BinaryIO) -> bool:
     source.seek(0)
     start = source.read(1024)
     position = 132 if start[128:132] == b"DICM" else 0
-    return b"\x02\x00\x10\x00" in start[position:]
+    element = b"\x02\x00\x10\x00"
+    if start[position : position + 2] != b"\x02\x00":
+        return False  # in a data set these bytes are just a number
+    implicit = not start[position + 4 : position + 6].isalpha()
+    return (element if implicit else element + b"UI") in start[position:]
 
 
 def _examine(

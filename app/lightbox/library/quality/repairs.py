@@ -10,8 +10,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
 from lightbox.core import clock
-from lightbox.library.quality.elements import element, vr_of
+from lightbox.library.quality.charsets import declared_in
+from lightbox.library.quality.elements import TEXT, element, vr_of
 from lightbox.library.quality.model import Change, QualityIssue
+from lightbox.library.quality.report import Report
+from lightbox.library.quality.uids import check_value
+from lightbox.library.quality.values import check_bytes
 
 ORIGINAL_ATTRIBUTES = 0x04000561
 MODIFYING_SYSTEM = "Lightbox"
@@ -22,9 +26,9 @@ def apply_repairs(ds: Dataset, issues: Iterable[QualityIssue]) -> tuple[Dataset,
     """Return a repaired copy of a data set, and the issues that were repaired.
 
     Only issues with a `Change` are repaired; the data set that was given is left as it is. The values that were
-    replaced are kept in an item of Original Attributes Sequence (0400,0561): those that are valid in Modified
-    Attributes Sequence, those that break the rules of their value representation, byte for byte, in Nonconforming
-    Modified Attributes Sequence. Changes of the File Meta Information are not noted there, because it is no part of the
+    replaced are kept in an item of Original Attributes Sequence (0400,0561): in Modified Attributes Sequence those that
+    obey their value representation; of others there is an empty element, and the bytes in Nonconforming Modified
+    Attributes Sequence. Changes of the File Meta Information are not noted there, because it is no part of the
     data set. The SOP Instance UID stays: whoever sends the copy decides whether it is a new object.
 
     Parameters
@@ -97,19 +101,46 @@ def _set_character_set(ds: Dataset, value: str) -> None:
 
 
 def _remember(ds: Dataset, tag: int, before: Dataset, nonconforming: list[Dataset]) -> None:
-    """Keep the old value of an attribute; one that was absent leaves an empty element (PS3.3 C.12.1.1.9)."""
+    """Keep the old value of an attribute.
+
+    What was absent or empty leaves an empty element; so does a value that breaks the rules of its value representation
+    or cannot be decoded, whose bytes are kept beside it.
+    """
+    vr = vr_of(tag).split(" or ")[0]
     found = element(ds, tag)
-    if found is None or (found.raw is not None and not found.raw) or found.vr == "SQ":
-        if vr_of(tag) not in ("SQ", ""):
-            before[tag] = DataElement(tag, vr_of(tag).split(" or ")[0], None)
+    if not vr or vr == "SQ":
         return
-    raw = found.raw if found.raw is not None else (found.text or "").encode("utf-8")
-    # Every replaced value is kept byte for byte: it was replaced because something about it is not as it should be.
+    before[tag] = DataElement(tag, vr, None)
+    raw = b"" if found is None else found.raw if found.raw is not None else (found.text or "").encode("utf-8")
+    if not raw:
+        return
+    text = _conforming(ds, tag, vr, raw)
+    if text is not None:
+        before[tag] = DataElement(tag, vr, text.split("\\") if "\\" in text else text)
+        return
     item = Dataset()
     item.SelectorAttribute = tag
     item.SelectorValueNumber = 0
     item.add_new(0x04000552, "OB", raw + b"\0" * (len(raw) % 2))  # Nonconforming Data Element Value
     nonconforming.append(item)
+
+
+def _conforming(ds: Dataset, tag: int, vr: str, raw: bytes) -> str | None:
+    """Return the value as text when it obeys its value representation, else None.
+
+    An old character set is never written as a value: in an item it would declare that of the item.
+    """
+    if tag == _CHARACTER_SET:
+        return None
+    report = Report()
+    if vr in TEXT:
+        decoded = declared_in(ds, None).decode(raw, person_name=vr == "PN")
+        return None if decoded is None else decoded.rstrip("\0 ")
+    if vr == "UI":
+        check_value(report, tag, raw, ())
+    else:
+        check_bytes(report, tag, vr, raw, ())
+    return raw.decode("latin-1").rstrip("\0 ") if not report.issues() and raw.isascii() else None
 
 
 def _note(ds: Dataset, before: Dataset, nonconforming: list[Dataset]) -> None:
@@ -118,7 +149,7 @@ def _note(ds: Dataset, before: Dataset, nonconforming: list[Dataset]) -> None:
     item.AttributeModificationDateTime = clock.now().strftime("%Y%m%d%H%M%S+0000")
     item.ModifyingSystem = MODIFYING_SYSTEM
     item.ReasonForTheAttributeModification = "CORRECT"
-    item.ModifiedAttributesSequence = Sequence([before] if len(before) else [])
+    item.ModifiedAttributesSequence = Sequence([before])
     if nonconforming:
         item.add_new(0x04000551, "SQ", Sequence(nonconforming))
     known = ds[ORIGINAL_ATTRIBUTES].value if ORIGINAL_ATTRIBUTES in ds else None
