@@ -131,7 +131,7 @@ def _history(files: PeerFiles, as_json: bool) -> None:
 
 
 def _print(report: Report) -> None:
-    from lightbox.network.preflight import changes
+    from lightbox.network.preflight import changes, services
 
     click.echo(report.summary())
     seen = report.observation
@@ -162,3 +162,5 @@ def _print(report: Report) -> None:
             click.echo(f"    {advice}")
     if untested:
         click.echo(f"untested: {untested} pairs; --json says why")
+    if any(row.failing and row.pair.sop_class in services.BY_CLASS for row in report.rows):
+        click.echo("What a peer is for is told by: preflight PEER --use store --use query ...")

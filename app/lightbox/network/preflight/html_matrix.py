@@ -60,13 +60,13 @@ def section(report: Report, role: str) -> str:
         text += _table(shown, by_class, _worth(columns, shown, by_class)) + _legend()
     if more:
         text += (
-            f"<details><summary>{len(more)} more SOP classes are accepted, but neither needed nor declared</summary>"
+            f"<details><summary>{_classes(len(more))} accepted, but neither needed nor declared</summary>"
             f"{_table(more, by_class, columns)}{'' if shown else _legend()}</details>"
         )
     if rest:
         listed = ", ".join(escape(vocabulary.class_name(uid)) for uid in rest)
         text += (
-            f"<details><summary>{len(rest)} more SOP classes are refused in every encoding, and neither needed nor"
+            f"<details><summary>{_classes(len(rest))} refused in every encoding, and neither needed nor"
             f" declared</summary><p class='soft'>{listed}</p></details>"
         )
     return text
@@ -119,6 +119,10 @@ def _line(sop_class: str, cells: dict[str, Row], columns: list[str], firsts: lis
         words += f". {row.reason}" if row.reason else ""
         text += f"<td class='{kind}{needed}{edge}' title='{escape(words, quote=True)}'>{sign}</td>"
     return text + "</tr>"
+
+
+def _classes(count: int) -> str:
+    return "One more SOP class is" if count == 1 else f"{count} more SOP classes are"
 
 
 def _name(sop_class: str) -> str:

@@ -58,8 +58,11 @@ class Invention:
         CT, SEG and Comprehensive 3D SR are always among them.
         """
         wanted = list(dict.fromkeys([CT, SEG, COMPREHENSIVE_3D_SR, *sop_classes]))
-        made = [self._makers()[sop_class]() for sop_class in wanted if sop_class in self._makers()]
-        return [entry for entries in made for entry in entries], [c for c in wanted if c not in self._makers()]
+        makers = self._makers()
+        made = [entry for sop_class in wanted if sop_class in makers for entry in makers[sop_class]()]
+        for dataset in made:
+            dataset.SeriesDescription = awkward.NOTICE
+        return made, [sop_class for sop_class in wanted if sop_class not in makers]
 
     def _makers(self) -> dict[str, Callable[[], list[Dataset]]]:
         return {
@@ -201,9 +204,7 @@ class Invention:
         common = self._derived(11 if comprehensive else 12)
         for name in ("manufacturer_model_name", "software_versions", "device_serial_number", "series_description"):
             del common[name]
-        dataset = kind(evidence=[image], content=content[0], is_complete=True, **common)
-        dataset.SeriesDescription = awkward.NOTICE
-        return dataset
+        return kind(evidence=[image], content=content[0], is_complete=True, **common)
 
     def _key_objects(self) -> Dataset:
         import highdicom as hd

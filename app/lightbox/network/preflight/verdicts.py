@@ -184,7 +184,7 @@ class Judge:
                 return OK, f"Refused; {services.BY_CLASS[service.instead].name} is used instead"
             return BLOCKED, (
                 f"{self._peer.name} does not offer {service.name} to us. Enable it there for AE {self._own_title};"
-                f" if {self._peer.name} is not meant for this, say what it is for (--use)."
+                f" if {self._peer.name} is not meant for this, tell Lightbox what it is for."
             )
         usable = self._usable(pair)
         if usable:
