@@ -55,7 +55,8 @@ class PeerLine(QWidget):
         self.light.setToolTip(said)
         name = ElidedLabel(peer.name, "text-strong")
         name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        address = ElidedLabel(f"{peer.ae_title} · {peer.host}:{peer.port} · {state}", "text-secondary")
+        self._where = f"{peer.ae_title} · {peer.host}:{peer.port}"
+        self._address = ElidedLabel(f"{self._where} · {state}", "text-secondary")
         shown: list[QWidget | int | None] = []
         for text, kind, tip in badges(peer, known):
             made = Badge(text, kind)
@@ -66,7 +67,7 @@ class PeerLine(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(1)
         column.addLayout(row(name, *shown, None, spacing=6))
-        column.addWidget(address)
+        column.addWidget(self._address)
         self.test = button(
             "Examine",
             tip="Take every step of the way to it, and say what fails",
@@ -89,6 +90,11 @@ class PeerLine(QWidget):
         self.setAccessibleName(f"{peer.name}, {state}")
         self._sure = False
         self.setLayout(row(self.light, 4, texts, self.test, self.preflight, edit, self.remove, margins=(0, 5, 0, 5)))
+
+    def show_examining(self) -> None:
+        """Say that it is examined now."""
+        self.light.set_shade("accent")
+        self._address.setText(f"{self._where} · examining …")
 
     def _remove(self) -> None:
         if self._sure:

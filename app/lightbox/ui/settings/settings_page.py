@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from lightbox import __version__
 from lightbox.core.errors import LightboxError
-from lightbox.core.jobs import JobRunner
+from lightbox.core.jobs import Job, JobRunner
 from lightbox.network.peers import Peer
 from lightbox.ui import actions, theme, words
 from lightbox.ui.bridge import Bridge
@@ -17,7 +19,7 @@ from lightbox.ui.settings.peer_form import PeerForm
 from lightbox.ui.settings.peer_line import PeerLine
 from lightbox.ui.settings.preflight_panel import PreflightPanel
 from lightbox.ui.settings.workstation_card import WorkstationCard
-from lightbox.ui.widgets import ElidedLabel, button, card, clear, label, panel, row
+from lightbox.ui.widgets import ElidedLabel, action_button, button, card, clear, label, panel, row
 from lightbox.workstation import Workstation
 
 _WIDTH, _WIDE = 860, 1240
@@ -48,8 +50,17 @@ class SettingsPage(QWidget):
         column.setSpacing(10)
         self.add_action = actions.add(self, "Settings", "Add an archive…", self.add_archive, "Ctrl+Shift+N")
         add = button("Add an archive…", tip=f"{self.add_action.text()}  (Ctrl+Shift+N)", on_click=self.add_archive)
+        self.examine_action = actions.add(
+            self,
+            "Settings",
+            "Examine all archives",
+            self.examine_all,
+            "Ctrl+Shift+E",
+            tip="Take every step to each of them",
+        )
+        self.examine_button = action_button(self.examine_action, text="Examine all")
         head = QWidget()
-        head.setLayout(row(label("Archives", "heading"), None, add))
+        head.setLayout(row(label("Archives", "heading"), None, self.examine_button, add))
         self._list_card, self._list = card()
         self.form = PeerForm(workstation, bridge, network)
         self.form.hide()
@@ -101,6 +112,7 @@ class SettingsPage(QWidget):
         scroll.setWidget(inner)
         outer.addWidget(scroll, 1)
         self.lines: dict[str, PeerLine] = {}
+        self._examined = 0
         self.refresh()
 
     def refresh(self) -> None:
@@ -116,6 +128,7 @@ class SettingsPage(QWidget):
                     wrap=True,
                 )
             )
+        self.examine_button.setVisible(bool(peers))
         for peer in peers:
             entry = PeerLine(peer, self._workstation.settings)
             entry.preflight_wanted.connect(self._preflight)
@@ -129,6 +142,30 @@ class SettingsPage(QWidget):
         """Open the empty form."""
         self._show_only(self.form)
         self.form.edit(None)
+
+    def examine_all(self) -> None:
+        """Examine every archive, all at once; the lights follow."""
+        workstation = self._workstation
+        peers = workstation.peers.all()
+        self._examined = len(peers)
+        self.examine_action.setEnabled(not peers)
+
+        def one_less(_result: object) -> None:
+            self._examined -= 1
+            self.examine_action.setEnabled(self._examined <= 0)
+            self.refresh()
+
+        def examine(job: Job[object], peer: Peer) -> object:
+            from lightbox.network.diagnosis.doctor import diagnose
+
+            return diagnose(
+                peer, workstation.identity, settings=workstation.settings, home=workstation.home, cancel=job.token
+            )
+
+        for peer in peers:
+            if peer.name in self.lines:
+                self.lines[peer.name].show_examining()
+            self._bridge.run(self._network, "examine a peer", partial(examine, peer=peer), one_less, one_less)
 
     def _show_only(self, part: QWidget) -> None:
         for other in (self.form, self.doctor, self.preflight):
