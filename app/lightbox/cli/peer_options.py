@@ -36,6 +36,9 @@ _OPTIONS = (
     click.option("--dicomweb", metavar="URL", help="Base address of its DICOMweb service (empty: none)."),
     click.option("--web-auth", type=click.Choice(WEB_AUTHENTICATIONS), help="How we sign in there."),
     click.option("--web-user", help="User name for basic authentication."),
+    click.option("--web-ca", type=_FILE, help="PEM file of the authorities trusted there (default: as --ca)."),
+    click.option("--web-cert", type=_FILE, help="PEM file of our certificate there (default: as --cert)."),
+    click.option("--web-key", type=_FILE, help="PEM file of its private key."),
     click.option("--web-secret-stdin", is_flag=True, help="Read its password or token from standard input."),
     click.option("--web-store/--no-web-store", default=None, help="Send by STOW-RS rather than by C-STORE."),
     click.option("--associations", type=int, help="How many associations at once a transfer may use."),
@@ -112,6 +115,7 @@ def _web(before: WebSettings | None, given: dict[str, Any]) -> WebSettings | Non
         return None
     options = {"url": given["dicomweb"], "authentication": given["web_auth"], "user": given["web_user"]}
     options["store"] = given["web_store"]
+    options["tls"] = _web_tls(before.tls if before else None, given)
     values = {name: value for name, value in options.items() if value is not None}
     if not values:
         if given["web_secret_stdin"] and before is None:
@@ -125,6 +129,16 @@ def _web(before: WebSettings | None, given: dict[str, Any]) -> WebSettings | Non
     if web.authentication == "basic" and not web.user:
         raise UsageError("Basic authentication needs a user name", todo="Give it with --web-user USER")
     return web
+
+
+def _web_tls(before: TlsSettings | None, given: dict[str, Any]) -> TlsSettings | None:
+    options = {
+        "ca_file": given["web_ca"],
+        "certificate_file": given["web_cert"],
+        "key_file": given["web_key"] or given["web_cert"],
+    }
+    values = {name: value for name, value in options.items() if value is not None}
+    return replace(before or TlsSettings(), **values) if values else None
 
 
 def check_files(peer: Peer) -> None:

@@ -232,6 +232,19 @@ def test_old_form_and_mixed_form(home: Path, capsys: pytest.CaptureFixture[str])
     assert [entry["name"] for entry in listed(capsys)] == ["a", "b"]
 
 
+def test_the_web_service_may_trust_others(home: Path, pki: Pki, capsys: pytest.CaptureFixture[str]) -> None:
+    add = ["peers", "add", "pacs", "PACS", "localhost", "104", "--dicomweb", "https://localhost/x"]
+    assert run([*add, "--web-ca", str(pki.ca), "--web-cert", str(pki.client.both)]) == 0
+    [entry] = listed(capsys)
+    assert "tls" not in entry
+    assert entry["web"]["tls"]["ca_file"] == str(pki.ca)
+    assert entry["web"]["tls"]["key_file"] == str(pki.client.both)
+    assert run(["peers", "edit", "pacs", "--web-ca", str(pki.client.key)]) == 1
+    assert "holds none" in capsys.readouterr().err
+    assert run(["peers", "edit", "pacs", "--web-user", "me"]) == 0
+    assert listed(capsys)[0]["web"]["tls"]["ca_file"] == str(pki.ca)
+
+
 def test_files_are_tried_when_they_are_given(home: Path, pki: Pki, capsys: pytest.CaptureFixture[str]) -> None:
     add = ["peers", "add", "pacs", "PACS", FAR, "2762", "--ca", str(pki.ca), "--cert", str(pki.client.certificate)]
     assert run([*add, "--key", str(pki.server.key)]) == 1

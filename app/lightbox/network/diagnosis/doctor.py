@@ -175,7 +175,7 @@ class _Examination:
             if not study_uid:
                 return dimse_steps.move(peer, identity, self._open())
             port = own_port.check(identity)
-            if port.state != OK:
+            if port.state != OK and port.code != own_port.NOT_LET_IN:
                 return FAILED, port.text, port.why, port.todo, port.code, {}
             if not port.free:  # Lightbox itself receives there
                 return dimse_steps.move_one(peer, identity, self._open(), study_uid)

@@ -13,6 +13,8 @@ from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 
+NOT_LET_IN = "port.not-let-in"
+
 
 @dataclass(frozen=True, slots=True)
 class PortState:
@@ -62,6 +64,14 @@ def _who_listens(identity: LocalIdentity) -> PortState:
     result = echo(ourselves(identity), identity)
     if result.ok and result.implementation.startswith("LIGHTBOX"):
         return PortState(OK, f"Lightbox listens on port {identity.port} as {identity.ae_title}")
+    if result.code == "association.rejected":
+        return PortState(
+            WARNING,
+            f"A DICOM service listens on port {identity.port}, but does not let us in",
+            why="If it is Lightbox, it receives from listed callers only, and we are not among them",
+            todo=f"If it is: allow the echo to {identity.ae_title} from this computer; else choose another port",
+            code=NOT_LET_IN,
+        )
     return PortState(
         WARNING,
         f"Another program uses port {identity.port}",

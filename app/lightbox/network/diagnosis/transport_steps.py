@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 from lightbox.network import tls, words
@@ -51,9 +53,26 @@ def settings(peer: Peer) -> Found:
         return ok(text, tls=False)
     tls.client_context(peer.tls)
     text = f"TLS {peer.tls.minimum_version} or newer"
+    if readable_by_others(peer.tls.key_file):
+        return warning(
+            "Our private key can be read by others on this computer",
+            peer.tls.key_file,
+            "Make the file readable for its owner only (chmod 600)",
+            "tls.key-readable",
+        )
     if not peer.tls.certificate_file:
         return ok(f"{text}, without a certificate of ours", tls=True)
     return own_certificate(peer.tls) or ok(f"{text}, with our certificate", tls=True)
+
+
+def readable_by_others(key_file: str) -> bool:
+    """Whether others on this computer may read our private key (only told where the system has such modes)."""
+    if not key_file or os.name != "posix":
+        return False
+    try:
+        return bool(Path(key_file).stat().st_mode & 0o044)
+    except OSError:
+        return False
 
 
 def own_certificate(used: TlsSettings) -> Found | None:

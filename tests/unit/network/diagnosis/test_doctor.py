@@ -24,7 +24,7 @@ from lightbox.core.jobs import CancelToken
 from lightbox.core.settings import Settings
 from lightbox.library.library import Library
 from lightbox.network.archive import Archive
-from lightbox.network.diagnosis import facts, steps
+from lightbox.network.diagnosis import facts, own_port, steps
 from lightbox.network.diagnosis.doctor import diagnose
 from lightbox.network.diagnosis.steps import Diagnosis, Step
 from lightbox.network.identity import LocalIdentity, TlsSettings
@@ -304,6 +304,20 @@ def test_files_of_ours_that_cannot_be_used(archive: Archive, identity: LocalIden
     assert found.step("TLS").state == "skipped"
 
 
+def test_a_private_key_that_others_can_read(
+    archive: Archive, identity: LocalIdentity, pki: Pki, tmp_path: Path
+) -> None:
+    key = tmp_path / "shared.key"
+    key.write_bytes(pki.client.key.read_bytes())
+    key.chmod(0o644)
+    settings = pki.settings(certificate_file=str(pki.client.certificate), key_file=str(key))
+    with FaultProxy(archive.port, tls=proxy_context(pki.server.certificate, pki.server.key)) as proxy:
+        found = diagnose(Peer("x", "ARCHIVE", "127.0.0.1", proxy.port, tls=settings), identity)
+    assert found.ok
+    assert found.step("settings").code == "tls.key-readable"
+    assert str(key) in found.step("settings").why
+
+
 def test_nothing_accepted(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
     step = failure(diagnose(scp(["1.2.840.10008.5.1.4.31"], []), identity), "association")
     assert step.code == "association.no-context"
@@ -411,6 +425,31 @@ def test_our_port_is_taken(archive: Archive, identity: LocalIdentity) -> None:
         moved = diagnose(archive.peer(), impatient, move_study="1.2.3").step("C-MOVE")
     assert found.state == "warning"
     assert moved.code == "port.in-use"
+
+
+def test_our_own_receiver_that_admits_listed_callers_only(
+    studies: dict[str, list[Dataset]], archive: Archive, identity: LocalIdentity
+) -> None:
+    from lightbox.network.wire.negotiation import Reject, accept_by
+    from lightbox.network.wire.server import Server
+
+    counter = own_port.Counter()
+    server = Server(
+        ("127.0.0.1", identity.port),
+        identity,
+        negotiate=lambda asked: Reject() if asked.calling_ae == "LIGHTBOX" else accept_by(asked, lambda p: p[2][0]),
+        receiver=counter,
+    )
+    server.start()
+    try:
+        uid = str(studies["one"][0].StudyInstanceUID)
+        found = diagnose(archive.peer(), identity, move_study=uid)
+    finally:
+        server.stop()
+    assert found.ok
+    assert found.step("own port").code == "port.not-let-in"
+    assert found.step("C-MOVE").state == "ok"
+    assert counter.received == 1
 
 
 def test_our_tls_port(archive: Archive, identity: LocalIdentity, pki: Pki) -> None:
