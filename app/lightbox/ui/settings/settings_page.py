@@ -34,6 +34,8 @@ class SettingsPage(QWidget):
         super().__init__()
         self.setObjectName("page")
         self._workstation = workstation
+        self._bridge = bridge
+        self._network = network
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
