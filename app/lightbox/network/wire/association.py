@@ -205,8 +205,7 @@ class Association:
         try:
             while not over:
                 if deadline:  # cancelled
-                    left = max(0.0, deadline - time.monotonic())
-                    response = self._response(command, message_id, left, grace=True)
+                    response = self._response(command, message_id, timeout, until=deadline)
                     if response is None:
                         self.abort()
                         raise Cancelled
@@ -279,8 +278,7 @@ class Association:
         try:
             self._send_cancel(context, message_id)
             while True:
-                left = max(0.0, deadline - time.monotonic())
-                response = self._response(command, message_id, left, grace=True)
+                response = self._response(command, message_id, None, until=deadline)
                 if response is None:
                     self.abort()
                     return
@@ -296,12 +294,12 @@ class Association:
         timeout: float | None,
         *,
         cancel: CancelToken | None = None,
-        grace: bool = False,
+        until: float | None = None,
     ) -> Response | None:
-        """Return the next response to our request; None when cancelled, or late while in `grace`."""
+        """Return the next response to our request; None when cancelled, or none came `until` a monotonic time."""
         seconds = self.timeout if timeout is None else timeout
         while True:
-            message = self._channel.next(seconds, cancel, grace)
+            message = self._channel.next(seconds, cancel, until=until)
             if message is None:
                 return None
             if isinstance(message, Request):

@@ -132,7 +132,12 @@ class Channel:
             self.fail(error)
 
     def next(
-        self, seconds: float, cancel: CancelToken | None = None, grace: bool = False, *, only_one: bool = False
+        self,
+        seconds: float,
+        cancel: CancelToken | None = None,
+        *,
+        until: float | None = None,
+        only_one: bool = False,
     ) -> Response | Request | None:
         """Return the next message that is not dealt with here.
 
@@ -142,8 +147,8 @@ class Channel:
             How long to wait for each message.
         cancel : CancelToken, optional
             Ends the wait with None.
-        grace : bool
-            Whether it is no failure when nothing comes in time; None then.
+        until : float, optional
+            Monotonic time after which None is returned, whatever else the peer sends.
         only_one : bool
             Return None after one message that was dealt with here.
 
@@ -154,11 +159,14 @@ class Channel:
         """
         connection = self._connection
         while True:
-            waits = cancel is not None or grace or seconds != connection.timeout
+            if cancel is not None and cancel.cancelled:
+                return None
+            left = seconds if until is None else until - time.monotonic()
+            waits = cancel is not None or left != connection.timeout
             self._incoming = None
             try:
-                if waits and not connection.ready(seconds, cancel):
-                    if grace or (cancel is not None and cancel.cancelled):
+                if left < 0 or (waits and not connection.ready(left, cancel)):
+                    if until is not None or (cancel is not None and cancel.cancelled):
                         return None
                     raise Stalled
                 context, command, data, sink = self._reader.read(self._begin_object)

@@ -75,6 +75,7 @@ def open_association(
     steps: Steps | None = None,
     relational: Collection[str] = (),
     extended: Mapping[str, bytes] | None = None,
+    common_extended: Mapping[str, tuple[str, tuple[str, ...]]] | None = None,
     user: UserIdentity | None = None,
     cancel: CancelToken | None = None,
     sizes: Sizes | None = None,
@@ -95,6 +96,8 @@ def open_association(
         C-FIND, C-GET and C-MOVE SOP classes for which relational queries are asked for (PS3.4 C.5.1.1).
     extended : mapping of str to bytes, optional
         Other SOP Class Extended Negotiation.
+    common_extended : mapping of str to tuple, optional
+        SOP class -> (service class, related general SOP classes): SOP Class Common Extended Negotiation.
     user : UserIdentity, optional
         For user identity negotiation.
     cancel : CancelToken, optional
@@ -134,6 +137,7 @@ def open_association(
                 identity.maximum_pdu,
                 relational=relational,
                 extended=extended,
+                common_extended=common_extended,
                 user=user,
             )
             connection = Connection(sock, identity.association_timeout)

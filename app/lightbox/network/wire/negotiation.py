@@ -36,6 +36,7 @@ def request(
     *,
     relational: Collection[str] = (),
     extended: Mapping[str, bytes] | None = None,
+    common_extended: Mapping[str, tuple[str, tuple[str, ...]]] | None = None,
     user: UserIdentity | None = None,
 ) -> Associate:
     """Return the A-ASSOCIATE-RQ for `proposals` (at most 128).
@@ -57,7 +58,9 @@ def request(
         Context(2 * number + 1, proposal.abstract_syntax, tuple(proposal.transfer_syntaxes))
         for number, proposal in enumerate(proposals)
     ]
-    return Associate(called, calling, contexts, _ourselves(maximum_pdu, roles, information, user))
+    ourselves = _ourselves(maximum_pdu, roles, information, user)
+    ourselves.common_extended = dict(common_extended or {})
+    return Associate(called, calling, contexts, ourselves)
 
 
 def _ourselves(

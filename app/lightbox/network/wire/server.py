@@ -55,7 +55,7 @@ class Limits:
     idle: float = 120.0
     pdu: int = 64 * 1024 * 1024
     command: int = 64 * 1024
-    memory: int = 64 * 1024 * 1024
+    memory: int = 16 * 1024 * 1024
     object: int = 0
 
 

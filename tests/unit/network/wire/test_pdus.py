@@ -22,6 +22,7 @@ def asked() -> Associate:
         [Proposal(ECHO), Proposal(CT, (EXPLICIT,), scp_role=True), Proposal(raw.FIND, (IMPLICIT,))],
         65536,
         relational=[raw.FIND],
+        common_extended={CT: ("1.2.840.10008.4.2", ("1.2.840.10008.5.1.4.1.1.7", "1.2.3"))},
         user=UserIdentity(2, b"me", b"secret", True),
     )
 
@@ -52,6 +53,11 @@ def test_an_independent_decoder_reads_our_request() -> None:
     assert user.implementation_version_name.startswith("LIGHTBOX")
     assert {uid: (r.scu, r.scp) for uid, r in user.role_selection.items()} == {CT: (False, True)}
     assert [(str(i.uid), i.app_info) for i in user.ext_neg] == [(raw.FIND, b"\x01")]
+    [common] = [i for i in user.user_data if i.item_type == 0x57]
+    assert [str(uid) for uid in common.related_general_sop_class_identification] == [
+        "1.2.840.10008.5.1.4.1.1.7",
+        "1.2.3",
+    ]
     assert user.user_identity is not None
     assert (user.user_identity.primary, user.user_identity.secondary) == (b"me", b"secret")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
 import threading
@@ -390,6 +391,34 @@ def test_cancel_of_a_peer_that_does_not_listen(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(Cancelled):
             list(find(association, token))
         assert not association.is_open
+
+
+def test_cancel_of_a_peer_that_goes_on_sending_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightbox.network.wire.association.CANCEL_GRACE_S", 0.3)
+    token = CancelToken()
+    taken = Taken()
+
+    def script(peer: Raw) -> None:
+        peer.message()
+        for number in range(1, 10_000):
+            peer.send(store_request(f"1.2.{number}", number), raw.p_data(5, DATA | LAST, b"abcd"))
+            while commands.decode(peer.message()[0])["CommandField"] == 0x0FFF:
+                pass
+            if number == 3:
+                token.cancel()
+
+    with raw.scp(lambda peer: (peer.pdu(), peer.send(ALL), suppressed(script, peer))) as peer:
+        association = open_association(peer, US, PROPOSED, receiver=taken)
+        with pytest.raises(Cancelled):
+            list(association.requests(association.accepted[1], commands.c_get(GET), b"", cancel=token))
+    assert not association.is_open
+    assert 3 <= len(taken.objects) < 9_000
+
+
+def suppressed(script: Callable[[Raw], Any], peer: Raw) -> None:
+    """Run a script whose peer may leave in the middle of a message."""
+    with contextlib.suppress(AssertionError, OSError):
+        script(peer)
 
 
 def test_the_association_can_be_used_after_leaving_early() -> None:
