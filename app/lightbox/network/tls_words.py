@@ -39,44 +39,6 @@ NO_SUITE = ("NO_SHARED_CIPHER", "NO_CIPHERS_AVAILABLE", "WRONG_CIPHER_RETURNED",
 _WEAK_KEY = ("DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "BAD_ECPOINT")
 
 
-def settings_error(what: str, where: str, why: str, todo: str) -> AssociationError:
-    """Return the error for one of our own files or settings."""
-    return AssociationError(what, where=where, why=why, todo=todo, step=STEP, code="tls.settings")
-
-
-def own_files(certificate_file: str, key_file: str, error: Exception, *, encrypted: bool) -> AssociationError:
-    """Return the error for a certificate and key of ours that OpenSSL does not take."""
-    reason = getattr(error, "reason", "") or ""
-    if encrypted:
-        return settings_error(
-            "Our private key is encrypted",
-            key_file,
-            "It cannot be used without its passphrase",
-            f"Store it without one, readable for us only: openssl pkey -in {key_file} -out KEY",
-        )
-    if reason == "KEY_VALUES_MISMATCH":
-        return settings_error(
-            "Our private key does not belong to our certificate",
-            key_file,
-            f"The certificate is {certificate_file}",
-            "Give the key with which the certificate was requested",
-        )
-    if reason in _WEAK_KEY:
-        return settings_error(
-            "Our certificate is too weak",
-            certificate_file,
-            "Its key or its signature is below what TLS profiles of DICOM allow",
-            "Request one with an RSA key of 2048 bits or more (or EC of 256) and SHA-256",
-        )
-    try:
-        Certificate.of_pem(certificate_file)
-    except CertificateError as unreadable:
-        return settings_error("Our certificate cannot be read", certificate_file, unreadable.what, unreadable.todo)
-    return settings_error(
-        "Our private key cannot be read", key_file, "The file holds no private key", "Export the key in PEM format"
-    )
-
-
 def client_failure(
     error: OSError, peer: Peer, settings: TlsSettings, target: tuple[Any, ...], timeout: float | None = None
 ) -> AssociationError:
