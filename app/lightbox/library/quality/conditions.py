@@ -227,6 +227,7 @@ MODULES: dict[tuple[str, str], Condition] = {
     ("rt-dose", "image-pixel"): _with_pixels,
     ("rt-dose", "multi-frame"): lambda subject: subject.has_pixels is True and subject.frames > 1,
     ("", "multi-frame"): _many_frames,
+    ("", "frame-of-reference"): _present("FrameOfReferenceUID"),
     ("x-ray-angiographic-image", "cine"): _many_frames,
     ("x-ray-radiofluoroscopic-image", "cine"): _many_frames,
     ("", "mr-pulse-sequence"): _original,

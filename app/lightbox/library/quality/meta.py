@@ -74,14 +74,14 @@ def check_meta(report: Report, ds: Dataset, *, named: bool) -> str:
 
 def _check_pair(report: Report, ds: Dataset, outside: int, inside: int, code: str) -> None:
     out, within = text(ds.file_meta, outside), text(ds, inside)
-    if within and outside not in ds.file_meta:
+    if not out:
         report.add(
             "meta.incomplete",
             outside,
-            "missing",
+            "missing" if outside not in ds.file_meta else "empty",
             "type 1 in the File Meta Information",
             "Write the value of the data set",
-            change=Change(outside, "UI", within),
+            change=Change(outside, "UI", within) if within else None,
         )
     elif within and out != within:
         report.add(
