@@ -83,6 +83,25 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def start_writing(descriptor: int, offset: int, count: int) -> None:
+    """Ask the disk to begin with bytes of an open file, without waiting: a hint that makes a later fsync shorter."""
+    begin = _sync_file_range()
+    if begin is not None:
+        begin(descriptor, offset, count, 2)  # SYNC_FILE_RANGE_WRITE; an error comes again with fsync
+
+
+@cache
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        function = ctypes.CDLL(None).sync_file_range
+    except (OSError, AttributeError):
+        return None
+    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return function
+
+
 @cache
 def _syncfs() -> Callable[[int], None] | None:
     """Return ``syncfs`` on Linux 5.8 and later (earlier kernels do not report failed writes), else None."""

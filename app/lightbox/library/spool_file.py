@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 READY = ".ready"
 _MAX_SOURCE = 60
-_BUFFER = 256 * 1024
+_BUFFER = 64 * 1024
 """Small pieces are collected up to this many bytes."""
-_DIRECT = 32 * 1024
+_DIRECT = 16 * 1024
 """Pieces from this many bytes on are written as they come."""
+_PIECE = 64 * 1024
+"""Largest single write: for larger ones the page cache may have to look for large free areas, which can take long."""
+_AHEAD = 256 * 1024
+"""After this many bytes the disk is asked to begin."""
 _CHUNK = 1 << 20
 _CHECKED = re.compile(r"([0-9a-f]+)-([0-9a-f]{8})")
 
@@ -73,7 +77,7 @@ class SpoolFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         self._descriptor = os.open(path, flags, 0o600)
         self._buffer = bytearray()
-        self._size = 0
+        self._size = self._written = self._on_its_way = 0
         self._checksum = 0
         self._open = True
 
@@ -86,27 +90,29 @@ class SpoolFile:
             self._buffer += data
             if len(self._buffer) >= _BUFFER:
                 self._flush()
-        elif self._buffer and not hasattr(os, "writev"):
-            self._buffer += data
-            self._flush()
         else:
-            self._flush(data)
+            if self._buffer:
+                self._flush()
+            with memoryview(data) as view:
+                for start in range(0, size, _PIECE):
+                    self._put(view[start : start + _PIECE])
         return size
 
-    def _flush(self, data: bytes | bytearray | memoryview = b"") -> None:
-        """Write the buffer and `data`, in one system call where that is possible."""
-        descriptor = self._descriptor
-        whole = len(self._buffer) + len(data)
-        if not data:
-            written = os.write(descriptor, self._buffer)
-        elif self._buffer:
-            written = os.writev(descriptor, (self._buffer, data))
-        else:
-            written = os.write(descriptor, data)
-        while written < whole:  # a nearly full disk, or a file of gigabytes
-            rest = memoryview(bytes(self._buffer) + bytes(data))[written:]
-            written += os.write(descriptor, rest)
+    def _flush(self) -> None:
+        with memoryview(bytes(self._buffer)) as view:
+            for start in range(0, len(view), _PIECE):
+                self._put(view[start : start + _PIECE])
         self._buffer.clear()
+
+    def _put(self, piece: memoryview) -> None:
+        written = os.write(self._descriptor, piece)
+        while written < len(piece):  # a nearly full disk
+            written += os.write(self._descriptor, piece[written:])
+        self._written += written
+        if self._written - self._on_its_way >= _AHEAD:
+            # What the disk gets now, it need not get while the sender waits for our answer
+            durable.start_writing(self._descriptor, self._on_its_way, self._written - self._on_its_way)
+            self._on_its_way = self._written
 
     @property
     def size(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GATHER_S = 0.03
+GATHER_S = 0.06
 """How long objects are gathered before a batch, so that they share a transaction."""
 LARGEST_BATCH = 256
 TELL_S = 0.2
 """How often others are told, while objects keep coming."""
 _PATIENCE_S = (0.5, 1.0, 2.0, 5.0)
 """Pauses after batches that failed, for example because the disk is full."""
+_NICENESS = 5
 _SWEEP_S = 15.0
 """How often the spools of processes that died are looked for."""
 
@@ -99,6 +102,8 @@ class Intake:
         self._thread.join()
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # where threads have a priority of their own: senders wait for workers, not for us
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         failures = 0
         swept_at = time.monotonic()
         while True:

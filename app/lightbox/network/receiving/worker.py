@@ -53,7 +53,7 @@ class SlowObject(IncomingObject):
         Stalled
             Too few came in the last seconds.
         """
-        super().write(chunk)
+        IncomingObject.write(self, chunk)
         self._bytes += len(chunk)
         now = time.monotonic()
         if now - self._since >= self._period:
