@@ -61,6 +61,9 @@ class Confirmer:
         """
         for transaction_uid in transactions.expired(self._database, time.time(), self._peer.name):
             self._expired(transaction_uid)
+        again = time.time() - self._settings.commitment_again_s
+        for transaction_uid in transactions.overdue(self._database, again, self._peer.name):
+            transactions.ask_again(self._database, transaction_uid)
         chunk = self._settings.commitment_chunk
         found = work.to_confirm(self._database, self._peer.name, chunk, time.time())
         if len(found) < least:

@@ -260,8 +260,9 @@ class SendQueue:
             if work.circuit(self._database, name).blocks(now, self.settings):
                 continue
             moment = work.next_moment(self._database, name)
-            due = moment is not None and moment <= now
-            if due or transactions.expired(self._database, now, name) or work.left_behind(self._database, name):
+            due = (moment is not None and moment <= now) or work.left_behind(self._database, name)
+            due = due or bool(transactions.expired(self._database, now, name))
+            if due or transactions.overdue(self._database, now - self.settings.commitment_again_s, name):
                 self._workers[name] = self._worker(name)
                 self._workers[name].thread.start()
 

@@ -187,8 +187,12 @@ class QueueSettings:
         For ``"sample"``.
     commitment_timeout_s : float
         How long the report of a storage commitment is awaited.
+    commitment_again_s : float
+        After so long without a report it is asked for once more: an archive that was restarted forgets requests.
     commitment_chunk : int
         Objects in one storage commitment request.
+    commitment_wait_s : float
+        How long the association of the request stays open for a report that comes at once.
     keep_finished_s : float
         How long finished jobs stay listed.
     """
@@ -199,6 +203,7 @@ class QueueSettings:
     compare: str = "existing"
     sample_every: int = 50
     commitment_timeout_s: float = 48 * 3600.0
+    commitment_again_s: float = 1800.0
     commitment_chunk: int = 500
     commitment_wait_s: float = 2.0
     keep_finished_s: float = 30 * 86400.0

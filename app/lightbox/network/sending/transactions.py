@@ -88,6 +88,15 @@ def objects_of(database: Database, transaction_uid: str) -> list[ObjectRecord] |
     return [record(row) for row in rows]
 
 
+def overdue(database: Database, asked_before: float, peer: str) -> list[str]:
+    """Return the transactions of `peer` that were asked for before a moment and not asked for again since."""
+    rows = database.connection().execute(
+        "SELECT transaction_uid FROM commitment WHERE peer = ? AND asked_at <= ? AND asked_at < deadline",
+        (peer, asked_before),
+    )
+    return [row[0] for row in rows]
+
+
 def expired(database: Database, now: float, peer: str) -> list[str]:
     """Return the transactions of `peer` whose report did not come in time."""
     rows = database.connection().execute(
@@ -97,8 +106,9 @@ def expired(database: Database, now: float, peer: str) -> list[str]:
 
 
 def ask_again(database: Database, transaction_uid: str) -> None:
-    """Put the objects of a transaction back to be confirmed without forgetting it: its request may have arrived."""
+    """Put the objects of a transaction back to be confirmed without forgetting it: its report may still come."""
     with database.transaction() as writer:
+        writer.execute("UPDATE commitment SET asked_at = deadline WHERE transaction_uid = ?", (transaction_uid,))
         writer.execute(
             "UPDATE object SET confirm = 'wanted' WHERE state = 'sent' AND confirm = 'asked'"
             " AND id IN (SELECT object FROM committed_object WHERE transaction_uid = ?)",

@@ -14,6 +14,7 @@ import pytest
 
 from builders.faulty_peers import CT, EXPLICIT, IMPLICIT, FaultyArchive, Report
 from builders.peer_servers import free_port
+from builders.report_receiver import report_receiver
 from lightbox.core.errors import NotFoundError
 from lightbox.network.peers import Peer
 from lightbox.network.sending.states import Confirm, QueueSettings, State
@@ -315,44 +316,12 @@ def test_a_peer_that_was_removed(bench: Any, files: Files) -> None:
 
 @pytest.mark.parametrize("report", [Report.SAME, Report.OTHER])
 def test_commitment(bench: Any, files: Files, report: Report) -> None:
-    with FaultyArchive(commitment=True) as archive, receiving(bench) as _:
+    with FaultyArchive(commitment=True) as archive, report_receiver(bench.home, bench.identity):
         archive.report, archive.report_to = report, ("LIGHTBOX", "127.0.0.1", bench.identity.port)
         _, job = bench.run(archive.peer(), files(5))
         assert job.count(State.CONFIRMED) == 5
         assert len(archive.actions) == 1
         assert len(archive.actions[0].ReferencedSOPSequence) == 5
-
-
-def receiving(bench: Any) -> Any:
-    """Return a server on our port that keeps reports as the receiver does."""
-    from lightbox.network.receiving.notes import Inbox
-    from lightbox.network.wire import commands
-    from lightbox.network.wire.negotiation import Accept
-    from lightbox.network.wire.server import Server
-
-    inbox = Inbox(bench.home)
-
-    def negotiate(request: Any) -> Any:
-        contexts = {proposed.id: proposed.transfer_syntaxes[0] for proposed in request.proposals}
-        return Accept(contexts, roles={proposed.abstract_syntax: (False, True) for proposed in request.proposals})
-
-    def report(association: Any, request: Any) -> None:
-        event = request.command.get("EventTypeID")
-        inbox.keep(
-            0x0100,
-            request.sop_class_uid,
-            request.sop_instance_uid,
-            request.data or b"",
-            transfer_syntax_uid=request.context.transfer_syntax,
-            calling_ae=association.peer_title,
-            called_ae=association.own_title,
-            address="127.0.0.1",
-            event_type_id=int(event) if event else None,
-        )
-        association.respond(request, 0x0000)
-
-    address = ("127.0.0.1", bench.identity.port)
-    return Server(address, bench.identity, negotiate=negotiate, services={commands.N_EVENT_REPORT: report})
 
 
 def test_a_report_with_failures(bench: Any, files: Files) -> None:
@@ -423,3 +392,20 @@ def test_commitment_never(bench: Any, files: Files) -> None:
         _, job = bench.run(archive.peer(commitment="never"), files(2))
         assert job.count(State.CONFIRMED) == 2
         assert not archive.actions
+
+
+def test_a_lost_report_is_asked_for_again(bench: Any, files: Files) -> None:
+    with FaultyArchive(commitment=True) as archive:
+        archive.report = Report.NEVER
+        settings = QueueSettings(first_delay_s=0.05, maximum_delay_s=0.2, commitment_wait_s=0.3, commitment_again_s=0.2)
+        bench.book.add(archive.peer(commitment="always"))
+        queue = bench.queue(settings)
+        job = queue.enqueue("faulty", files(2))
+        queue.start()
+        deadline = time.monotonic() + 10
+        while not archive.actions and time.monotonic() < deadline:
+            time.sleep(0.02)
+        archive.report = Report.SAME
+        assert queue.wait([job], timeout=20)
+        assert queue.job(job).count(State.CONFIRMED) == 2
+        assert len({action.TransactionUID for action in archive.actions}) >= 2
