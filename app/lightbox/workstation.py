@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lightbox.core import paths
 from lightbox.core.errors import NotFoundError
-from lightbox.core.jobs import JobRunner
+from lightbox.core.jobs import Job, JobRunner, Priority
 from lightbox.core.settings import Settings
 from lightbox.dicom import imports
 from lightbox.network.peers import PeerBook
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from lightbox.library.quality.process import QualityWatch
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
+    from lightbox.network.querying.prefetch import Fetched
     from lightbox.network.receiving.process import ReceiverProcess
     from lightbox.network.sending.queue import SendQueue
+    from lightbox.network.worklist.entries import WorklistEntry
     from lightbox.viewer.display_sets import DisplaySet
 
 
@@ -45,6 +47,8 @@ class Workstation:
         self._lock = threading.RLock()
         self._receiver: ReceiverProcess | None = None
         self._quality: QualityWatch | None = None
+        self._prefetching: dict[str, Job[list[Fetched]]] = {}
+        self._prefetcher: JobRunner | None = None
 
     @cached_property
     def library(self) -> Library:
@@ -105,6 +109,43 @@ class Workstation:
                 self._quality = QualityWatch(self.library, self.home)
                 self._quality.start()
 
+    def prefetch_priors(self, of: str | WorklistEntry) -> Job[list[Fetched]] | None:
+        """Fetch the relevant priors of a study that is opened, or of a worklist entry, in the background.
+
+        Parameters
+        ----------
+        of : str or WorklistEntry
+            Study Instance UID of a study of the library, or the entry.
+
+        Returns
+        -------
+        Job or None
+            None when it is switched off, or there are no archives; the same job while one runs for it.
+        """
+        from lightbox.network.querying import prefetch, priors
+        from lightbox.network.secrets import Secrets
+
+        rules, peers = priors.Rules.of(self.settings), self.peers.all()
+        if not rules.enabled or not peers:
+            return None
+        current = self.study(of) if isinstance(of, str) else of
+        key = of if isinstance(of, str) else f"{of.source} {of.accession_number} {of.study_instance_uid}"
+
+        def work(job: Job[list[Fetched]]) -> list[Fetched]:
+            options = {"settings": self.settings, "secrets": Secrets(self.home), "cancel": job.token, "rules": rules}
+            found = priors.find(current, peers, self.library, identity=self.identity, **options)
+            return prefetch.fetch(found, peers, self.identity, self.library, home=self.home, **options)
+
+        with self._lock:
+            running = self._prefetching.get(key)
+            if running is not None and not running.finished:
+                return running
+            if self._prefetcher is None:  # one at a time, and never in the way of what a person waits for
+                self._prefetcher = JobRunner(1, "prefetch", prepare=imports.ready)
+            job = self._prefetcher.submit("fetch priors", work, Priority.PREFETCH)
+            self._prefetching[key] = job
+            return job
+
     def study(self, study_uid: str) -> StudyRecord:
         """Return a study of the library.
 
@@ -150,5 +191,7 @@ class Workstation:
         if "send_queue" in self.__dict__:
             self.send_queue.close()
         self.jobs.close()
+        if self._prefetcher is not None:
+            self._prefetcher.close()
         if "library" in self.__dict__:
             self.library.close()

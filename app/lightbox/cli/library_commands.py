@@ -8,7 +8,7 @@ import click
 
 from lightbox.cli.context import Context, ProgressLine, json_option, pass_context, print_json, print_table, say
 from lightbox.cli.shapes import series_shape, study_shape
-from lightbox.core.errors import LightboxError
+from lightbox.core.errors import LightboxError, UsageError
 from lightbox.library.records import StudyQuery
 
 _PAGE = 1000
@@ -17,10 +17,21 @@ _PAGE = 1000
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--link", is_flag=True, help="Index only: leave the files where they are.")
+@click.option("--reconcile-with", metavar="PEER:ACCESSION", help="Make them part of this order of a worklist.")
+@click.option("--confirm", is_flag=True, help="Confirm that patient and order belong together although they differ.")
 @json_option
 @pass_context
-def import_(context: Context, paths: tuple[Path, ...], link: bool, as_json: bool) -> None:
+def import_(
+    context: Context, paths: tuple[Path, ...], link: bool, reconcile_with: str | None, confirm: bool, as_json: bool
+) -> None:
     """Import files, folders, zip archives and DICOMDIR file-sets."""
+    if reconcile_with:
+        from lightbox.cli.worklist_commands import run_reconcile
+
+        if link:
+            raise UsageError("Reconciled objects are copies", where="--link", todo="Leave one of the options out")
+        run_reconcile(context, paths, reconcile_with, confirm=confirm, as_json=as_json)
+        return
     line = ProgressLine("files")
     report = context.workstation.library.import_paths(
         list(paths), link=link, progress=lambda progress: line(progress.done, progress.total)
