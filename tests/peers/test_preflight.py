@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from builders import peer_servers, storescp_profile
 from builders.peer_servers import Server
+from builders.pki import Pki
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
-from lightbox.network.peers import Peer
+from lightbox.network.peers import Peer, WebSettings
 from lightbox.network.preflight import declaration_json, services, verdicts, vocabulary
 from lightbox.network.preflight.declaration import Declaration
 from lightbox.network.preflight.pairs import Pair
@@ -27,7 +28,7 @@ SC, SEG = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 IMPLICIT, EXPLICIT = vocabulary.IMPLICIT_LE, vocabulary.EXPLICIT_LE
 J2K_LOSSLESS, J2K = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
-HELD: list[tuple[str, str, int]] = [(CT, J2K_LOSSLESS, 120), (MR, EXPLICIT, 40), (SC, "1.2.840.10008.1.2.4.50", 3)]
+HELD = [(CT, J2K_LOSSLESS, 120), (MR, EXPLICIT, 40), (SC, "1.2.840.10008.1.2.4.50", 3)]
 Key = tuple[str, str, str]
 
 
@@ -49,13 +50,18 @@ def strict(tmp_path: Path) -> Iterator[Callable[..., Report]]:
     peer_servers.require("storescp")
     runs = iter(range(100))
 
-    def run(profile: dict[str, tuple[str, ...]], home: Path, **options: object) -> Report:
+    def run(
+        profile: dict[str, tuple[str, ...]],
+        home: Path,
+        held: Sequence[tuple[str, str, int]] = HELD,
+        **options: object,
+    ) -> Report:
         folder = tmp_path / f"storescp{next(runs)}"
         folder.mkdir()
         settings = storescp_profile.write(folder / "profile.cfg", profile)
         with peer_servers.start_storescp(folder, options=settings) as server:
             peer = server.peer("strict")
-            return preflight(peer, server.identity(), home, HELD, **options)  # type: ignore[arg-type]
+            return preflight(peer, server.identity(), home, held, **options)  # type: ignore[arg-type]
 
     return run
 
@@ -81,11 +87,11 @@ def test_one_changed_line_changes_exactly_one_verdict(
     strict: Callable[..., Report], home: Path, name: str, syntaxes: tuple[str, ...], key: Key | None, after: str
 ) -> None:
     held = [entry for entry in HELD if entry[0] != SC]
-    before = strict_with(strict, storescp_profile.STRICT, home, held)
+    before = strict(storescp_profile.STRICT, home, held, everything=True)
     profile = {**storescp_profile.STRICT, name: syntaxes}
     if not syntaxes:
         del profile[name]
-    changed = strict_with(strict, profile, home, held)
+    changed = strict(profile, home, held, everything=True)
     one, two = verdict_of(before), verdict_of(changed)
     assert one.keys() == two.keys()
     flipped = [pair for pair in one if one[pair] != two[pair]]
@@ -97,17 +103,6 @@ def test_one_changed_line_changes_exactly_one_verdict(
     # The history says so by itself
     assert changed.changed_since is not None
     assert [(r["sop_class"], r["transfer_syntax"]) for r in changed.changed_since["rows"]] == [key[:2]]
-
-
-def strict_with(
-    strict: Callable[..., Report], profile: dict[str, tuple[str, ...]], home: Path, held: list[tuple[str, str, int]]
-) -> Report:
-    saved = HELD[:]
-    HELD[:] = held
-    try:
-        return strict(profile, home, everything=True)
-    finally:
-        HELD[:] = saved
 
 
 def test_a_declaration_that_is_true_and_one_that_is_not(strict: Callable[..., Report], home: Path) -> None:
@@ -167,7 +162,11 @@ def test_storescp_with_its_own_preference(tmp_path: Path, home: Path) -> None:
 def empty_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     peer_servers.require("Orthanc")
     folder = tmp_path_factory.mktemp("preflight-orthanc")
-    with peer_servers.start_orthanc(folder, own_port=peer_servers.free_port(), UnknownSopClassAccepted=False) as server:
+    plugin = peer_servers._PLUGINS / "libOrthancDicomWeb.so"
+    settings = {"Plugins": [str(plugin)]} if plugin.exists() else {}
+    with peer_servers.start_orthanc(
+        folder, own_port=peer_servers.free_port(), UnknownSopClassAccepted=False, **settings
+    ) as server:
         yield server
 
 
@@ -209,22 +208,115 @@ def test_accepted_is_not_allowed(empty_orthanc: Server, home: Path) -> None:
     assert Pair(CT, IMPLICIT) in trusted.pairs
 
 
-def test_orthanc_over_dicomweb_when_it_has_none(empty_orthanc: Server, home: Path) -> None:
-    from lightbox.network.peers import WebSettings
+def with_web(server: Server, path: str, **settings: str) -> Peer:
+    web = WebSettings(f"http://127.0.0.1:{server.http_port}/{path}", **settings)  # type: ignore[arg-type]
+    return Peer("web", server.ae_title, "127.0.0.1", server.port, web=web)
 
-    peer = empty_orthanc.peer()
-    url = f"http://127.0.0.1:{empty_orthanc.http_port}/dicom-web"
-    without = Peer("web", peer.ae_title, peer.host, peer.port, web=WebSettings(url))
-    report = preflight(without, empty_orthanc.identity(), home, HELD)
-    assert {entry["state"] for entry in report.observation.web or ()} <= {"refused", "works"}
+
+def test_dicomweb(empty_orthanc: Server, home: Path) -> None:
+    if not (peer_servers._PLUGINS / "libOrthancDicomWeb.so").exists():
+        pytest.skip("Orthanc has no DICOMweb plugin here")
+    peer = with_web(empty_orthanc, "dicom-web")
+    PeerFiles(home, peer).keep_declaration(Declaration((Pair(CT, IMPLICIT),), dicomweb=("qido-rs", "wado-rs")))
+    report = preflight(peer, empty_orthanc.identity(), home, [])
     assert report.observation.web is not None
-    assert report.observation.web[0] == {**report.observation.web[0], "name": "QIDO-RS", "state": "refused"}
+    assert {entry["name"]: entry["state"] for entry in report.observation.web} == {
+        "QIDO-RS": "works",
+        "WADO-RS": "works",
+        "STOW-RS": "works",
+    }
+    told = [finding for finding in report.findings if finding.subject == "DICOMweb"]
+    assert [finding.state for finding in told] == ["ok", "ok", "warning"]
+    assert "not declared" in told[2].text
+    assert report.ok
+    assert not empty_orthanc.rest("/instances"), "STOW-RS without objects stores nothing"
+    # An address without such a service, where it was promised
+    missing = preflight(with_web(empty_orthanc, "elsewhere"), empty_orthanc.identity(), home, [])
+    assert missing.observation.web is not None
+    assert missing.observation.web[0]["state"] == "refused"
+    assert not missing.ok
+    assert any("it is declared" in finding.text for finding in missing.findings)
+
+
+def test_a_label_map_may_go_by_dicomweb(empty_orthanc: Server, home: Path) -> None:
+    if not (peer_servers._PLUGINS / "libOrthancDicomWeb.so").exists():
+        pytest.skip("Orthanc has no DICOMweb plugin here")
+    report = preflight(with_web(empty_orthanc, "dicom-web"), empty_orthanc.identity(), home, [(LABEL_MAP, EXPLICIT, 1)])
+    row = next(row for row in report.rows if row.pair == Pair(LABEL_MAP, EXPLICIT))
+    assert row.verdict == verdicts.BLOCKED
+    assert "STOW-RS answers" in row.advice
+
+
+def test_tls_facts(tmp_path: Path, home: Path) -> None:
+    peer_servers.require("Orthanc")
+    pki = Pki(tmp_path / "pki")
+    settings = peer_servers.orthanc_tls(pki.server, pki.ca)
+    with peer_servers.start_orthanc(tmp_path, own_port=peer_servers.free_port(), **settings) as server:
+        report = preflight(server.peer(tls=pki.settings(pki.client)), server.identity(), home, HELD)
+        plain = server.peer("plain")
+        with pytest.raises(AssociationError) as caught:
+            preflight(plain, server.identity(), home, HELD)
+    assert report.ok, report.summary()
+    facts = report.as_json()["tls"]
+    assert facts["version"] == "TLSv1.3"
+    assert facts["fingerprint"] == pki.server.fingerprint
+    assert next(finding for finding in report.findings if finding.subject == "TLS").text.startswith("TLSv1.3")
+    assert caught.value.step == "association"
+
+
+def trips(report: Report) -> dict[str, dict[str, str]]:
+    assert report.round_trip is not None
+    return {item["name"]: item["steps"] for item in report.round_trip["objects"]}
+
+
+def test_round_trip_with_orthanc(empty_orthanc: Server, home: Path) -> None:
+    report = preflight(empty_orthanc.peer(), empty_orthanc.identity(), home, HELD, round_trip=True)
+    assert report.round_trip is not None
+    try:
+        assert report.ok, report.summary()
+        found = trips(report)
+        assert {"CT Image", "MR Image", "Segmentation", "Comprehensive 3D SR", "Encapsulated PDF"} <= found.keys()
+        for steps in found.values():
+            assert steps == {
+                "store": "taken in Explicit LE",
+                "commit": "committed",
+                "find": "found",
+                "compare": "every tag is as it was sent",
+            }
+        assert not report.round_trip["notes"]
+        patient = report.round_trip["patient_id"]
+        assert f"Remove patient {patient}" in report.round_trip["left_behind"]
+        assert report.round_trip["stored"] == len(empty_orthanc.rest("/instances"))
+    finally:
+        empty_orthanc.clear()
+
+
+def test_round_trip_by_c_move_where_c_get_is_not_allowed(empty_orthanc: Server, home: Path) -> None:
+    report = preflight(empty_orthanc.peer(), empty_orthanc.identity("NOGET"), home, [], round_trip=True)
+    try:
+        states = {check.sop_class: check.state for check in report.observation.services}
+        assert states[services.STUDY_GET] == "denied"
+        assert report.ok, report.summary()
+        assert {steps["compare"] for steps in trips(report).values()} == {"every tag is as it was sent"}
+    finally:
+        empty_orthanc.clear()
+
+
+def test_round_trip_with_storage_only(strict: Callable[..., Report], home: Path) -> None:
+    report = strict(storescp_profile.STRICT, home, round_trip=True)
+    found = trips(report)
+    assert found["CT Image"] == {
+        "store": "taken in Implicit LE",
+        "fetch": "cannot be fetched: neither C-GET nor C-MOVE",
+    }
+    assert found["Segmentation"] == {"store": "not sent: refused in every uncompressed encoding"}
 
 
 def test_dcmqrscp_takes_uncompressed_only(tmp_path: Path, home: Path) -> None:
     peer_servers.require("dcmqrscp")
     with peer_servers.start_dcmqrscp(tmp_path / "dcmqrscp", own_port=peer_servers.free_port()) as server:
-        report = preflight(server.peer(), server.identity(), home, HELD)
+        report = preflight(server.peer(), server.identity(), home, HELD, round_trip=True)
+    assert {steps["compare"] for steps in trips(report).values()} == {"every tag is as it was sent"}
     found = verdict_of(report)
     assert found[CT, J2K_LOSSLESS, "scp"] == verdicts.TRANSCODE
     assert found[MR, EXPLICIT, "scp"] == verdicts.OK
