@@ -381,3 +381,48 @@ def test_a_silent_caller_on_the_tls_port_delays_nobody(pki: Pki) -> None:
         assert result.ok, result.summary()
         for sock in silent:
             sock.close()
+
+
+def test_the_receiver_of_the_workstation(pki: Pki, home: Path, tmp_path: Path) -> None:
+    """Its processes refuse the same callers, and go on receiving; the doctor recognises both of its ports."""
+    from lightbox.library.library import Library
+    from lightbox.network.diagnosis import own_port
+    from lightbox.network.receiving.process import ReceiverProcess
+
+    peer_servers.require("storescu", "echoscu")
+    objects = network_objects.study(tmp_path / "files", "received", 2)
+    files = sorted((tmp_path / "files").rglob("*.dcm"))
+    ports = peer_servers.free_port(), peer_servers.free_port()
+    identity = LocalIdentity("LIGHTBOX", ports[0], "127.0.0.1", tls_port=ports[1], tls=pki.settings(pki.server))
+    with Library.open(home) as library:
+        receiver = ReceiverProcess(home, identity, library=library)
+        told: list[str] = []
+        receiver.event.connect(lambda event: told.append(event.sentence()))
+        receiver.start()
+        try:
+            for options in (
+                ("+tla", "+cf", pki.ca),
+                peer_servers.dcmtk_tls(pki.stranger, pki.ca),
+                peer_servers.dcmtk_tls(pki.expired, pki.ca),
+                (),
+            ):
+                assert echoscu(receiver.tls_port, *options).returncode != 0
+            sender = ("storescu", *peer_servers.dcmtk_tls(pki.client, pki.ca), "-aec", "LIGHTBOX", "127.0.0.1")
+            done = run(*sender, receiver.tls_port, *files)
+            assert done.returncode == 0, done.stderr
+            assert own_port.check(identity).state == "ok"
+            assert "Lightbox listens" in own_port.check(identity).text
+            found = own_port.tls_port(identity)
+            assert found is not None
+            assert found.text == f"TLS on port {ports[1]} answers"
+        finally:
+            receiver.stop()
+        series = library.series_of(str(objects[0].StudyInstanceUID))
+        assert sum(len(library.instances_of(entry.series_instance_uid)) for entry in series) == 2
+    for wanted in (
+        "it has no client certificate",
+        "its certificate is not from an authority that we trust",
+        "its certificate has expired",
+        "called our TLS port without TLS",
+    ):
+        assert any(wanted in sentence for sentence in told), told

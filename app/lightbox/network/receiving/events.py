@@ -54,6 +54,16 @@ _REASONS = {
     "busy": "too many associations are open",
     "out-of-space": "the disk of this computer is full",
     "in-the-way": "something failed on this computer",
+    "tls.no-client-certificate": "it has no client certificate",
+    "tls.untrusted": "its certificate is not from an authority that we trust",
+    "tls.expired": "its certificate has expired",
+    "tls.not-yet-valid": "its certificate is not valid yet",
+    "tls.purpose": "its certificate is not meant for a client",
+    "tls.old-version": "it speaks only TLS below our minimum",
+    "tls.no-common-suite": "it has no cipher suite in common with us",
+    "tls.our-certificate-refused": "it does not accept our certificate",
+    "tls.closed": "it broke off, perhaps because it does not trust our certificate",
+    "tls.timeout": "it did not finish the handshake in time",
 }
 
 
@@ -103,7 +113,7 @@ class ReceiverEvent:
         """Return it in words."""
         who = " ".join(part for part in (self.calling_ae, f"({self.address})" if self.address else "") if part)
         words = _WORDS.get(self.kind, self.kind)
-        reason = _REASONS.get(self.reason, "")
+        reason = _REASONS.get(self.reason, "") or _REASONS.get(self.code, "")
         times = f" ({self.count} times)" if self.count > 1 else ""
         text = f"{who}: {words}" if who else words
         return f"{text}{': ' if reason else ''}{reason}{times}"
