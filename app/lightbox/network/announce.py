@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 UNREACHABLE = ("dns.", "tcp.", "association.rejected", "association.busy", "association.timeout")
 
+# No more than is needed: archives read every file to tell what they do not keep in their index
+_STUDY = ("StudyInstanceUID", "SOPClassesInStudy")
+_SERIES = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
+_INSTANCE = ("SOPInstanceUID", "SOPClassUID", "AvailableTransferSyntaxUID")
+
 
 @dataclass(slots=True)
 class AnnouncedSeries:
@@ -115,7 +120,12 @@ def ask_web(service: WebService, study_uid: str, series_uids: Collection[str], c
 
 class _Finds(Protocol):
     def find(
-        self, level: str, keys: Mapping[str, str], *, cancel: CancelToken | None = None
+        self,
+        level: str,
+        keys: Mapping[str, str],
+        *,
+        cancel: CancelToken | None = None,
+        fields: Collection[str] | None = None,
     ) -> Iterator[dict[str, str]]: ...
 
 
@@ -130,23 +140,24 @@ def _ask(
 ) -> None:
     """Fill `announced`; `whole` asks for the instances of all series at once, and then for what that left out."""
     study = {"StudyInstanceUID": study_uid}
-    for row in finder.find("series", study, cancel=cancel):
+    for row in finder.find("series", study, cancel=cancel, fields=_SERIES):
         uid = row["SeriesInstanceUID"]
         if series_uids and uid not in series_uids:
             continue
         count = row.get("NumberOfSeriesRelatedInstances", "")
         announced.series[uid] = AnnouncedSeries(uid, row.get("Modality", ""), int(count) if count.isdecimal() else None)
     if whole and len(announced.series) > 1:
-        for row in finder.find("image", study, cancel=cancel):
+        for row in finder.find("image", study, cancel=cancel, fields=_INSTANCE):
             entry = announced.series.get(row.get("SeriesInstanceUID", ""))
             if entry is not None:
                 _note(row, entry, announced)
     for entry in announced.series.values():
         if not entry.instances or len(entry.instances) < (entry.count or 0):
-            for row in finder.find("image", {**study, "SeriesInstanceUID": entry.series_uid}, cancel=cancel):
+            series = {**study, "SeriesInstanceUID": entry.series_uid}
+            for row in finder.find("image", series, cancel=cancel, fields=_INSTANCE):
                 _note(row, entry, announced)
     if not all(entry.instances for entry in announced.series.values()):
-        for row in finder.find("study", study, cancel=cancel):
+        for row in finder.find("study", study, cancel=cancel, fields=_STUDY):
             announced.sop_classes = [uid for uid in row.get("SOPClassesInStudy", "").split("\\") if uid]
 
 

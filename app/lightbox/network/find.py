@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lightbox.core.errors import LightboxError, Problem, Severity, UsageError
@@ -99,8 +99,11 @@ class Finder:
         *,
         cancel: CancelToken | None = None,
         limit: int | None = None,
+        fields: Collection[str] | None = None,
     ) -> Iterator[dict[str, str]]:
         """Yield the matches of one query as text by DICOM keyword; attributes that the archive leaves out are empty.
+
+        With `fields` only these are asked for: some archives read every file to tell the others.
 
         Raises
         ------
@@ -123,7 +126,7 @@ class Finder:
         count = 0
         if self.relational and query_keys.above(level, wanted, self._root):
             try:
-                for found in self._ask(level, wanted, cancel, limit, relational=True):
+                for found in self._ask(level, wanted, cancel, limit, fields, relational=True):
                     count += 1
                     yield found
             except DimseError:
@@ -134,7 +137,7 @@ class Finder:
                 return
         for complete in self._complete(level, wanted, cancel):
             remaining = None if limit is None else limit - count
-            for found in self._ask(level, complete, cancel, remaining):
+            for found in self._ask(level, complete, cancel, remaining, fields):
                 count += 1
                 yield found
             if self.ending.limited:
@@ -166,6 +169,7 @@ class Finder:
         keys: dict[str, str],
         cancel: CancelToken | None,
         limit: int | None,
+        fields: Collection[str] | None = None,
         *,
         relational: bool = False,
     ) -> Iterator[dict[str, str]]:
@@ -174,10 +178,10 @@ class Finder:
         assert context is not None
         needed = [query_keys.UNIQUE_KEY[name] for name in query_keys.chain(level, "study")] if relational else []
         needed.append(query_keys.UNIQUE_KEY[level])
-        asked = dict.fromkeys((*query_keys.RETURN_KEYS[level], *keys), "")
+        asked = dict.fromkeys((*(query_keys.RETURN_KEYS[level] if fields is None else fields), *keys), "")
         ending = self.ending = Ending()
         count = unreadable = unusable = invented = 0
-        identifier = query_keys.identifier(level, keys)
+        identifier = query_keys.identifier(level, keys, fields)
         responses = self._association.requests(context, commands.c_find(model), identifier, cancel=cancel)
         try:
             for response in responses:

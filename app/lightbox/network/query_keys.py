@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydicom import config
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
@@ -188,15 +188,15 @@ def normalise(keys: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
-def identifier(level: str, keys: Mapping[str, str]) -> Dataset:
-    """Return the identifier of a C-FIND request: all return keys of `level`, and `keys` (normalised) to match.
+def identifier(level: str, keys: Mapping[str, str], fields: Iterable[str] | None = None) -> Dataset:
+    """Return the identifier of a C-FIND request: `fields` (default: all return keys of `level`), and `keys` to match.
 
     Character set is UTF-8: it can express every key, and archives that convert their replies convert them to it.
     """
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.QueryRetrieveLevel = level.upper()
-    for word in RETURN_KEYS[level]:
+    for word in RETURN_KEYS[level] if fields is None else fields:
         put(dataset, word, "")
     for word, value in keys.items():
         put(dataset, word, value)
