@@ -50,6 +50,7 @@ KNOWN: tuple[tuple[str, str, str, str], ...] = (
     ("gate", "TextValue", "", "dciodvfy counts it as 1C"),
     ("gate", "DeviceSerialNumber|SoftwareVersions", "overlays-sr/other", "enhanced equipment is demanded today"),
     ("gate", "OperatorsName", "", "type 2 in the RT Series module today"),
+    ("gate", "PositionReferenceIndicator", "", "secondary captures may have the module today, and these use it"),
     ("gate", "CumulativeMetersetWeight", "rtplan_truncated", "dciodvfy stops where the file is cut"),
     ("gate", "Modality", "", "dciodvfy lets secondary captures do without; the gate only warns"),
 )
