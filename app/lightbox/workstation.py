@@ -87,7 +87,7 @@ class Workstation:
 
         with self._lock:
             if self._receiver is None:
-                policy = ReceivingPolicy.of(self.settings)
+                policy = ReceivingPolicy.of(self.settings).knowing(self.peers.all())
                 receiver = ReceiverProcess(self.home, self.identity, policy, library=self.library)
                 receiver.start()
                 self._receiver = receiver

@@ -26,6 +26,7 @@ COMMANDS = {
     "diagnose": "peer_commands:diagnose",
     "find": "network_commands:find",
     "retrieve": "network_commands:retrieve",
+    "receive": "receive_commands:receive",
     "send": "send_commands:send",
     "queue": "send_commands:queue",
     "query": "query_commands:query",

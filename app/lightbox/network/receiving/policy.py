@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from lightbox.core.errors import UsageError
 from lightbox.core.settings import Settings
+
+if TYPE_CHECKING:
+    from lightbox.network.peers import Peer
 
 KEY = "network.receiving"
 
@@ -89,6 +92,14 @@ def _network(host: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         ) from None
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _within(address: str, host: str) -> bool:
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -151,6 +162,14 @@ class ReceivingPolicy:
             if caller.matches(ae_title, address, fingerprint):
                 return frozenset(caller.operations)
         return None if self.only_known else frozenset(ANYONE)
+
+    def knowing(self, peers: Iterable[Peer]) -> ReceivingPolicy:
+        """Return this policy with the peers of the address book among those that are known; rules come before them.
+
+        A peer whose host is an IP address must call from there.
+        """
+        known = tuple(Caller(peer.ae_title, peer.host if _is_address(peer.host) else "") for peer in peers)
+        return replace(self, callers=(*self.callers, *known))
 
     def lacks_certificate(self, ae_title: str, address: str) -> bool:
         """Whether a rule would match this caller if it showed the right certificate: then that is what must be told."""

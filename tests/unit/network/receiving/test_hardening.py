@@ -36,6 +36,7 @@ PATIENT = "Geheim^Gertrud"
 def events(receiver: ReceiverProcess) -> list[ReceiverEvent]:
     """What the receiver tells; it is not patient."""
     receiver.policy = ReceivingPolicy(negotiation=1.0, idle=1.5, largest_object=1_000_000, reserve=0)
+    receiver.flush()  # every worker has it
     told: list[ReceiverEvent] = []
     receiver.event.connect(told.append)
     return told
@@ -216,6 +217,7 @@ def test_two_hundred_associations(
     sender: LocalIdentity,
 ) -> None:
     receiver.policy = ReceivingPolicy(idle=60.0, reserve=0)
+    receiver.flush()
     with _open(peer, sender, 200):
         normal()
         normal()
