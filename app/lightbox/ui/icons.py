@@ -16,6 +16,7 @@ _FONT = ("ph", "phosphor-1.3.0.ttf", "phosphor-charmap-1.3.0.json")
 NAMES = {
     "studies": "ph.rows",
     "viewer": "ph.monitor",
+    "worklist": "ph.clipboard-text",
     "transfers": "ph.arrows-down-up",
     "export": "ph.export",
     "settings": "ph.gear",

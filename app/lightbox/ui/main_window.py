@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
         self._viewer: Any = None
         self._settings_page: Any = None
         self._export_page: Any = None
+        self._worklist_page: Any = None
         self.opener = StudyOpener(self)
         self._build()
         self._make_actions()
@@ -108,14 +109,13 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, Callable[[], QWidget]] = {
             "studies": lambda: self.studies,
             "viewer": self.viewer_page,
+            "worklist": self.worklist_page,
             "transfers": lambda: self.transfers,
             "export": self.export_page,
             "settings": self.settings_page,
         }
-        for number, (place, text) in enumerate(
-            (("studies", "Studies"), ("viewer", "Viewer"), ("transfers", "Transfers"), ("export", "Export")), start=1
-        ):
-            self.rail.add(place, text, f"Alt+{number}")
+        for number, place in enumerate(("studies", "viewer", "worklist", "transfers", "export"), start=1):
+            self.rail.add(place, place.capitalize(), f"Alt+{number}")
         self.rail.add("settings", "Settings", "Ctrl+,", bottom=True)
         self.rail.chosen.connect(self.go)
         self.studies.open_wanted.connect(self.open_row)
@@ -149,7 +149,7 @@ class MainWindow(QMainWindow):
         def add(group: str, text: str, callback: Callable[[], object], keys: str | tuple[str, ...]) -> None:
             actions.add(self, group, text, callback, keys, everywhere=True)
 
-        for number, place in enumerate(("studies", "viewer", "transfers", "export"), start=1):
+        for number, place in enumerate(("studies", "viewer", "worklist", "transfers", "export"), start=1):
             add("Places", place.capitalize(), lambda place=place: self.go(place), f"Alt+{number}")
         add("Places", "Settings", lambda: self.go("settings"), "Ctrl+,")
         add("Window", "Find a command", self.open_palette, "Ctrl+K")
@@ -258,6 +258,21 @@ class MainWindow(QMainWindow):
             self.places.addWidget(page)
         return self._settings_page
 
+    def worklist_page(self) -> Any:
+        """Return the worklist, made on first use."""
+        if self._worklist_page is None:
+            from lightbox.ui.worklist.reconcile_sheet import ReconcileSheet
+            from lightbox.ui.worklist.worklist_page import WorklistPage
+
+            page = WorklistPage(self.workstation, self.bridge, self.network_jobs)
+            sheet = ReconcileSheet(self, self.workstation, self.bridge, self.work_jobs)
+            page.reconcile_wanted.connect(sheet.open_with)
+            page.archive_wanted.connect(self._add_archive)
+            sheet.imported.connect(lambda text: self.notices.show_notice("ok", text))
+            self._worklist_page = page
+            self.places.addWidget(page)
+        return self._worklist_page
+
     def export_page(self) -> Any:
         """Return the export wizard, made on first use."""
         if self._export_page is None:
@@ -285,6 +300,7 @@ class MainWindow(QMainWindow):
     def _all_actions(self) -> list[Any]:
         found = list(self.actions())
         found += actions.listed(self.studies, self.transfers, self._viewer, self._settings_page, self._export_page)
+        found += actions.listed(self._worklist_page)
         return list(dict.fromkeys(found))
 
     # --- studies

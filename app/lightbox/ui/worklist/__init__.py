@@ -1,0 +1,1 @@
+"""Worklist: what is planned, and making outside images part of an order."""
