@@ -17,7 +17,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import network_objects, peer_servers
-
 from lightbox.core.settings import Settings
 from lightbox.network.peers import PeerBook
 from lightbox.network.sending.queue import SendQueue
