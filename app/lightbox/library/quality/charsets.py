@@ -37,6 +37,30 @@ _EXTENSIONS = frozenset(
     f"ISO 2022 IR {number}"
     for number in (6, 13, 58, 87, 100, 101, 109, 110, 126, 127, 138, 144, 148, 149, 159, 166, 203)
 )
+_EXTENSION = "ISO 2022 IR "
+_CODES: dict[str, tuple[bytes, ...]] = {
+    "": (b"\x1b(B",),
+    "6": (b"\x1b(B",),
+    "13": (b"\x1b(J", b"\x1b)I"),
+    "58": (b"\x1b$)A",),
+    "87": (b"\x1b$B",),
+    "100": (b"\x1b-A",),
+    "101": (b"\x1b-B",),
+    "109": (b"\x1b-C",),
+    "110": (b"\x1b-D",),
+    "126": (b"\x1b-F",),
+    "127": (b"\x1b-G",),
+    "138": (b"\x1b-H",),
+    "144": (b"\x1b-L",),
+    "148": (b"\x1b-M",),
+    "149": (b"\x1b$)C",),
+    "159": (b"\x1b$(D",),
+    "166": (b"\x1b-T",),
+    "203": (b"\x1b-b",),
+}
+"""Escape sequences by the number in the defined term."""
+_ESCAPE = re.compile(rb"\x1b[ -/]*[0-~]")
+_ESCAPE_TEXT = re.compile(r"\x1b[ -/]*[0-~]")
 _UTF8 = "ISO_IR 192"
 _C1 = re.compile(rb"[\x80-\x9f]").search
 _ALIASES = {"UTF8": _UTF8, "ISO8859": "ISO_IR 100", "ISO88591": "ISO_IR 100", "LATIN1": "ISO_IR 100", "ASCII": ""}
@@ -66,6 +90,11 @@ class Declared:
             return ""
         return _SINGLE.get(self.terms[0]) or _MULTI.get(self.terms[0], "")
 
+    @cached_property
+    def _escapes(self) -> frozenset[bytes]:
+        """The escape sequences that the declared code extensions permit (PS3.3 C.12.1.1.2)."""
+        return frozenset(code for term in (*self.terms, "") for code in _CODES.get(term.removeprefix(_EXTENSION), ()))
+
     def decode(self, raw: bytes, *, person_name: bool) -> str | None:
         """Return the text, or None when the bytes cannot be decoded."""
         if raw.isascii() and b"\x1b" not in raw:
@@ -84,6 +113,8 @@ class Declared:
 
         from lightbox.library.header import quiet_pydicom
 
+        if any(found not in self._escapes for found in _ESCAPE.findall(raw)):
+            return None  # it switches to a character set that is not declared
         quiet_pydicom()
         delimiters = {0x0A, 0x0C, 0x0D, 0x09, 0x5C}
         if person_name:
@@ -92,7 +123,9 @@ class Declared:
             text = decode_bytes(raw, convert_encodings(list(self.terms)), delimiters)
         except (LookupError, ValueError, AttributeError, TypeError):
             return None
-        return None if "�" in text or "\x1b" in text else text
+        # pydicom leaves the escape sequences of some code extensions in the text.
+        text = _ESCAPE_TEXT.sub("", text)
+        return None if "\ufffd" in text or "\x1b" in text else text
 
 
 def declared_in(ds: Dataset, outer: Declared | None) -> Declared:

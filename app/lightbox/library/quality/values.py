@@ -147,6 +147,8 @@ def _integer(report: Report, tag: int, text: str, path: Path) -> None:
 
 
 def _code(report: Report, tag: int, text: str, path: Path) -> None:
+    if tag == 0x00080005:
+        return  # a wrong term of Specific Character Set has a code of its own
     values = _values(text)
     for value in values:
         bare = value.strip(_END)

@@ -11,7 +11,7 @@ from lightbox.core.errors import Severity
 from lightbox.library.quality import check
 
 
-def without_charset(name: bytes, declared: str | None = None) -> bytes:
+def without_charset(name: bytes, declared: str | list[str] | None = None) -> bytes:
     """Return the file of an object whose Patient's Name has these bytes."""
     stand_in = "N" * (len(name) + len(name) % 2)
     ds = good_ct(PatientName=stand_in, SpecificCharacterSet=declared)
@@ -105,3 +105,16 @@ def test_too_many_parts(name: str) -> None:
 
 def test_name_without_carets() -> None:
     assert one(issues(good_ct(PatientName="DOE, JANE")), "patient.name-form").severity is Severity.INFO
+
+
+def test_chinese_and_korean_code_extensions_are_good() -> None:
+    name = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
+    assert check(io.BytesIO(without_charset(name, ["", "ISO 2022 IR 58"]))) == []
+    name = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7"
+    assert check(io.BytesIO(without_charset(name, ["", "ISO 2022 IR 149"]))) == []
+
+
+def test_a_switch_to_a_character_set_that_is_not_declared() -> None:
+    name = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7"
+    found = check(io.BytesIO(without_charset(name, ["", "ISO 2022 IR 87"])))
+    assert [issue.code for issue in found] == ["charset.undecodable"]
