@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import RawDataElement
@@ -13,9 +14,13 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from lightbox.core.errors import LightboxError
 from lightbox.dicom import reading, values
 from lightbox.network import implementation
 from lightbox.network.worklist.changes import Plan, ReconcileError
+
+if TYPE_CHECKING:
+    from lightbox.library.library import Library
 
 _CHUNK = 1 << 20
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
@@ -102,6 +107,25 @@ def verify(part: reading.Part10, target: BinaryIO, tail_at: int, untouched: dict
             why="It is not the same as in the source",
             todo="Report this; the object was not imported",
         )
+
+
+def is_here(library: Library, sop_instance_uid: str, copy: Path) -> bool:
+    """Whether the library holds what a reconciled copy says, made perhaps at another time."""
+    if library.instance(sop_instance_uid) is None:
+        return False
+    try:
+        stored = library.open_object(sop_instance_uid)
+    except LightboxError:  # a linked file that is gone
+        return False
+    with stored as kept, copy.open("rb") as made:
+        one, other = reading.read_part10(kept), reading.read_part10(made)
+        for part in (one, other):
+            for keyword in ("InstanceCoercionDateTime", "ContributingEquipmentSequence", "OriginalAttributesSequence"):
+                if keyword in part.dataset:
+                    del part.dataset[keyword]
+        if one.dataset != other.dataset:
+            return False
+        return _digest(one.body, tail_start(one)) == _digest(other.body, tail_start(other))
 
 
 def _digest(stream: BinaryIO, start: int) -> bytes:

@@ -163,7 +163,7 @@ def carry_out(
         Nothing was imported.
     """
     imports.ready()
-    from lightbox.network.worklist import coerce
+    from lightbox.network.worklist import coerce, copying
 
     token = cancel or CancelToken()
     applied: list[Applied] = []
@@ -180,10 +180,19 @@ def carry_out(
             if progress is not None:
                 progress(Progress(number, len(sources.objects), "images"))
         record = _keep_record(home, plan, applied, confirmed=confirmed, system=system)
-        for copied in copies:
-            _spool(library, copied)
-    report = library.ingest_spool()
-    report.refused += sources.refused
+        here = [
+            copying.is_here(library, one.sop_instance_uid, copied) for one, copied in zip(applied, copies, strict=True)
+        ]
+        for known, copied in zip(here, copies, strict=True):
+            if not known:
+                _spool(library, copied)
+        report = library.ingest_spool()
+        report.duplicates += sum(here)
+        report.study_uids |= {one.study_instance_uid for one, known in zip(applied, here, strict=True) if known}
+        report.refused += sources.refused
+        now_here = [
+            copying.is_here(library, one.sop_instance_uid, copied) for one, copied in zip(applied, copies, strict=True)
+        ]
     attributes: dict[str, int] = {}
     for one in applied:
         for keyword in one.changed:
@@ -192,7 +201,8 @@ def carry_out(
     logger.info(
         "outside objects were reconciled with an order: %d objects, %d attributes", len(applied), len(attributes)
     )
-    return Reconciled(report, _performed(library, applied), attributes, notes, record)
+    instances = [_performed(library, one) for one, is_here in zip(applied, now_here, strict=True) if is_here]
+    return Reconciled(report, instances, attributes, notes, record)
 
 
 def _work_folder(home: Path) -> Path:
@@ -217,27 +227,18 @@ def _spool(library: Library, path: Path) -> None:
     file.commit()
 
 
-def _performed(library: Library, applied: list[Applied]) -> list[PerformedInstance]:
-    """Return the objects that really are in the library now."""
+def _performed(library: Library, one: Applied) -> PerformedInstance:
     from lightbox.network.worklist.mpps_items import PerformedInstance
 
-    found = []
-    for one in applied:
-        record = library.instance(one.sop_instance_uid)
-        if record is None or record.study_instance_uid != one.study_instance_uid:
-            continue
-        series = library.series(one.series_instance_uid)
-        found.append(
-            PerformedInstance(
-                one.sop_class_uid,
-                one.sop_instance_uid,
-                one.series_instance_uid,
-                series.series_description if series else "",
-                series.protocol_name if series else "",
-                modality=series.modality if series else "",
-            )
-        )
-    return found
+    series = library.series(one.series_instance_uid)
+    return PerformedInstance(
+        one.sop_class_uid,
+        one.sop_instance_uid,
+        one.series_instance_uid,
+        series.series_description if series else "",
+        series.protocol_name if series else "",
+        modality=series.modality if series else "",
+    )
 
 
 def _keep_record(home: Path, plan: Plan, applied: list[Applied], *, confirmed: bool, system: str) -> Path:
