@@ -75,7 +75,9 @@ class TlsFacts:
         return asdict(self)
 
 
-def connect(sock: socket.socket, peer: Peer, settings: TlsSettings | None = None) -> ssl.SSLSocket:
+def connect(
+    sock: socket.socket, peer: Peer, settings: TlsSettings | None = None, *, context: ssl.SSLContext | None = None
+) -> ssl.SSLSocket:
     """Make `sock`, connected to `peer`, a TLS connection: handshake, host name, pinned certificate.
 
     Parameters
@@ -86,6 +88,8 @@ def connect(sock: socket.socket, peer: Peer, settings: TlsSettings | None = None
         Whom we called.
     settings : TlsSettings, optional
         Default: those of the peer.
+    context : ssl.SSLContext, optional
+        Made of `settings`; default: the one that all connections share.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def connect(sock: socket.socket, peer: Peer, settings: TlsSettings | None = None
     """
     settings = settings or peer.tls or TlsSettings()
     try:
-        context = client_context(settings)
+        context = context or client_context(settings)
         target = sock.getpeername()[:2]
     except BaseException:
         sock.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightbox.network.certificates import Certificate, CertificateError
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import TlsSettings
+from lightbox.network.tls_inspection import watch
 
 _BCP195 = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -47,6 +48,12 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
         One of our files is missing, unreadable or does not fit (step ``"TLS"``, code ``"tls.settings"``).
     """
     return _context(settings, False, _stamps(settings))
+
+
+def watched_client_context(settings: TlsSettings, messages: dict[int, bytes]) -> tuple[ssl.SSLContext, bool]:
+    """Return a context of its own that keeps the messages of the server in `messages`, and whether it can."""
+    context = _context.__wrapped__(settings, False, ())
+    return context, watch(context, messages)
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lightbox.network.certificates import Certificate, CertificateError
 
-_CERTIFICATE_REQUEST = 13
+CERTIFICATE_REQUEST = 13
 """Handshake message by which a server asks for a client certificate (RFC 8446 4.3.2, RFC 5246 7.4.4)."""
 
 _HANDSHAKE = 22
@@ -21,7 +21,7 @@ _CERTIFICATE = 11
 """Handshake message with the certificates of the sender (RFC 8446 4.4.2, RFC 5246 7.4.2)."""
 
 _SERVER_HELLO = 2
-_WANTED = (_SERVER_HELLO, _CERTIFICATE, _CERTIFICATE_REQUEST)
+_WANTED = (_SERVER_HELLO, _CERTIFICATE, CERTIFICATE_REQUEST)
 _OLD_VERSIONS = {b"\x03\0": "SSLv3", b"\x03\x01": "TLSv1", b"\x03\x02": "TLSv1.1"}
 """Version field of a Server Hello; newer ones do not tell there (RFC 8446 4.1.3)."""
 
@@ -88,7 +88,7 @@ def inspect(target: tuple[Any, ...], server_name: str, timeout: float) -> Inspec
     """
     context = _context()
     messages: dict[int, bytes] = {}
-    watched = _watch(context, messages)
+    watched = watch(context, messages)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = context.wrap_bio(incoming, outgoing, server_hostname=server_name or None)
     reply, reason = b"", ""
@@ -118,7 +118,7 @@ def inspect(target: tuple[Any, ...], server_name: str, timeout: float) -> Inspec
         cipher = session.cipher()
         version, suite = session.version() or "", cipher[0] if cipher else ""
         der = session.getpeercert(binary_form=True) or b""
-    asked = _CERTIFICATE_REQUEST in messages if watched and reply else None
+    asked = CERTIFICATE_REQUEST in messages if watched and reply else None
     # A server that then insists on a certificate of ours has shown its own, and its version, before
     der = der or _first_certificate(messages.get(_CERTIFICATE, b""))
     version = version or _OLD_VERSIONS.get(messages.get(_SERVER_HELLO, b"")[4:6], "")
@@ -135,8 +135,12 @@ def _context() -> ssl.SSLContext:
     return context
 
 
-def _watch(context: ssl.SSLContext, messages: dict[int, bytes]) -> bool:
-    """Keep the handshake messages of the server by type, where this version of Python lets us see them."""
+def watch(context: ssl.SSLContext, messages: dict[int, bytes]) -> bool:
+    """Keep what the server sends in a handshake: its hello, certificate and request for ours, by message type.
+
+    Only for looking closely: a context that is watched slows its connections down. Returns False where this version of
+    Python does not let us see messages.
+    """
 
     def message(_: object, direction: str, _version: object, content: int, kind: int, data: bytes) -> None:
         if direction == "read" and content == _HANDSHAKE and kind in _WANTED:

@@ -169,8 +169,9 @@ def broken_off(peer: Peer, *, timed_out: bool) -> AssociationError:
     return AssociationError(
         f"{target} broke off the association request",
         where=peer.name,
-        why="It may not be a DICOM service, or it may require TLS",
-        todo="Check the port of the peer and whether it expects an encrypted connection",
+        why="It may not be a DICOM service" + (", or it may require TLS" if peer.tls is None else ""),
+        todo="Check the port of the peer"
+        + (" and whether it expects an encrypted connection" if peer.tls is None else ", and look into its log"),
         step="association",
         code="association.aborted",
     )

@@ -9,10 +9,11 @@ from typing import Any
 
 from lightbox.core.jobs import CancelToken
 from lightbox.core.settings import Settings
+from lightbox.dicom import imports
 from lightbox.network.diagnosis import dimse_steps, facts, own_port, steps, transport_steps, web_step
 from lightbox.network.diagnosis.facts import PeerFacts
 from lightbox.network.diagnosis.steps import FAILED, OK, SKIPPED, WARNING, Diagnosis, Step
-from lightbox.network.diagnosis.transport_steps import Found, failed, skipped
+from lightbox.network.diagnosis.transport_steps import WAITED, Found, failed, skipped
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, own_identity
@@ -54,6 +55,7 @@ def diagnose(
     Cancelled
         `cancel` was cancelled.
     """
+    imports.ready()  # loading what reads data sets takes long, and is no fault of the peer
     examination = _Examination(peer, own_identity(peer, identity), home, progress, cancel)
     examination.run(move_study)
     found = Diagnosis(peer.name, examination.steps)
@@ -207,7 +209,8 @@ class _Examination:
             state, text, why, todo, code, detail = work()
         except AssociationError as error:
             state, text, why, todo, code, detail = failed(error)
-        self._add(Step(name, state, time.perf_counter() - begun, text, why, todo, code, detail))
+        seconds = time.perf_counter() - begun - detail.pop(WAITED, 0.0)
+        self._add(Step(name, state, seconds, text, why, todo, code, detail))
         return state in (OK, WARNING)
 
     def _skip(self, name: str, text: str, why: str = "") -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from lightbox.network.diagnosis.steps import FAILED, OK, SKIPPED, WARNING
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import CERTIFICATE_WARNING_DAYS, LocalIdentity, TlsSettings
 from lightbox.network.peers import Peer, check_plaintext, is_loopback
-from lightbox.network.tls_inspection import Inspection, inspect
+from lightbox.network.tls_contexts import watched_client_context
+from lightbox.network.tls_inspection import CERTIFICATE_REQUEST, Inspection, inspect
 from lightbox.network.wire.client import connect, resolve
 
 Found = tuple[str, str, str, str, str, dict[str, Any]]
 """State, text, why, todo, code and detail of a step."""
+
+WAITED = "waited"
+"""Key of the detail of a step for seconds in which nothing was due; they do not count."""
 
 _INSPECTION_S = 3.0
 _REFUSAL_S = 0.3
@@ -109,17 +114,17 @@ def tcp(peer: Peer, identity: LocalIdentity, addresses: list[tuple[Any, ...]]) -
 def encrypt(peer: Peer, sock: socket.socket) -> Found:
     """Speak TLS, verified as for every association, and look at what the peer asks of us."""
     assert peer.tls is not None
-    target = sock.getpeername()[:2]
-    with contextlib.closing(tls.connect(sock, peer)) as secured:
-        found = tls.facts(secured)
-        seen = inspect(target, tls.server_name(peer.host), _INSPECTION_S)
-        if seen.client_certificate_asked and found.version == "TLSv1.3":
-            _wait_for_refusal(peer, secured)
-    values = {**found.as_dict(), "client_certificate_asked": seen.client_certificate_asked}
-    asked = "; it asks for our certificate" if seen.client_certificate_asked else ""
+    messages: dict[int, bytes] = {}
+    context, watched = watched_client_context(peer.tls, messages)
+    with contextlib.closing(tls.connect(sock, peer, context=context)) as secured:
+        asked = CERTIFICATE_REQUEST in messages if watched else None
+        found = tls.facts(secured, asked=asked)
+        waited = _wait_for_refusal(peer, secured) if asked and found.version == "TLSv1.3" else 0.0
+    values = {**found.as_dict(), WAITED: waited}
+    wants = "; it asks for our certificate" if asked else ""
     version = found.version.replace("TLSv", "TLS ")
     text = (
-        f"{version}, {found.suite}; certificate of {found.subject} from {found.issuer}, until {found.not_after}{asked}"
+        f"{version}, {found.suite}; certificate of {found.subject} from {found.issuer}, until {found.not_after}{wants}"
     )
     if found.ends_soon:
         return warning(
@@ -132,19 +137,25 @@ def encrypt(peer: Peer, sock: socket.socket) -> Found:
     return ok(text, **values)
 
 
-def _wait_for_refusal(peer: Peer, secured: ssl.SSLSocket) -> None:
-    """Raise when the peer does not take our certificate, or our having none: with TLS 1.3 it says so a moment later."""
+def _wait_for_refusal(peer: Peer, secured: ssl.SSLSocket) -> float:
+    """Raise when the peer does not take our certificate, or our having none: with TLS 1.3 it says so a moment later.
+
+    Returns the seconds for which it said nothing.
+    """
     failure: OSError | None = None
+    begun = time.perf_counter()
     secured.settimeout(_REFUSAL_S)
     try:
-        secured.recv(1)
+        if secured.recv(1):
+            return 0.0
     except TimeoutError:
-        return
+        return time.perf_counter() - begun
     except OSError as error:
         failure = error
     refused = tls.late_failure(failure, peer)
     if refused is not None:
         raise refused
+    return 0.0
 
 
 def requires_tls(peer: Peer, error: AssociationError) -> AssociationError:
