@@ -10,7 +10,7 @@ from lightbox.core import clock
 from lightbox.core.jobs import CancelToken
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, is_loopback, own_identity
-from lightbox.network.preflight import changes, needs, web_checks
+from lightbox.network.preflight import changes, needs, services, web_checks
 from lightbox.network.preflight.declaration import Declaration
 from lightbox.network.preflight.observation import Observation
 from lightbox.network.preflight.pairs import SCP, Pair
@@ -66,7 +66,8 @@ def preflight(
     files = PeerFiles(home, peer)
     declaration = files.declaration()
     held = list(encodings)
-    wanted = needs.of(held, files.purposes())
+    purposes = files.purposes() + (("commitment",) if peer.commitment == "always" else ())
+    wanted = needs.of(held, services.purposes(purposes))
     pairs: list[Pair] = [*wanted.reasons, *(declaration.pairs if declaration is not None else ())]
     pairs += needs.alternatives(pairs)
     pairs += needs.everything() if everything else needs.basic()
