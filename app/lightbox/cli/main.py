@@ -25,7 +25,7 @@ COMMANDS = {
     "echo": "peer_commands:echo",
     "diagnose": "peer_commands:diagnose",
     "find": "network_commands:find",
-    "retrieve": "network_commands:retrieve",
+    "retrieve": "retrieve_commands:retrieve",
     "receive": "receive_commands:receive",
     "send": "send_commands:send",
     "queue": "send_commands:queue",

@@ -1,4 +1,4 @@
-"""Commands on archives: ``find``, ``retrieve``."""
+"""The command ``find``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import difflib
 
 import click
 
-from lightbox.cli.context import Context, ProgressLine, json_option, pass_context, print_json, print_table, say
+from lightbox.cli.context import Context, json_option, print_json, print_table, say
 from lightbox.cli.shapes import reply_shape
-from lightbox.core.errors import LightboxError, UsageError
+from lightbox.core.errors import UsageError
 
 _COLUMNS = {
     "patient": {"PatientName": "Patient", "PatientID": "ID", "PatientBirthDate": "Born", "PatientSex": "Sex"},
@@ -91,37 +91,3 @@ def parse_keys(arguments: list[str]) -> dict[str, str]:
             value = rest.pop(0)
         keys[keyword] = value
     return keys
-
-
-@click.command()
-@click.argument("peer")
-@click.argument("study_uid")
-@click.option("--series", "series_uids", multiple=True, help="Only this Series Instance UID (repeatable).")
-@click.option("--method", type=click.Choice(["auto", "c-get", "c-move"]), default="auto", show_default=True)
-@json_option
-@pass_context
-def retrieve(
-    context: Context, peer: str, study_uid: str, series_uids: tuple[str, ...], method: str, as_json: bool
-) -> None:
-    """Retrieve a study from PEER into the library."""
-    from lightbox.network.retrieve import retrieve as run_retrieve
-
-    line = ProgressLine("images")
-    report = run_retrieve(
-        context.workstation.peers.get(peer),
-        context.workstation.identity,
-        context.workstation.library,
-        study_uid,
-        series_uids,
-        method=method,
-        progress=lambda progress: line(progress.done, progress.total),
-        settings=context.workstation.settings,
-    )
-    line.end()
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        click.echo(report.summary())
-    if not report.complete:
-        why = "; ".join([report.summary(), *report.notes])
-        raise LightboxError("The retrieve is not complete", where=peer, why=why, todo="Try it again")

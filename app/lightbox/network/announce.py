@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,6 +50,12 @@ class Announced:
     syntaxes: dict[str, set[str]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    fill: Callable[[Sequence[str]], None] | None = None
+    """Asks for the instances of series, where that was put off because their number was enough."""
+
+    def put_off(self) -> list[str]:
+        """Return the series whose instances were not asked for."""
+        return [uid for uid, entry in self.series.items() if not entry.instances] if self.fill is not None else []
 
     def pairs(
         self, series_uid: str = "", sop_uids: Collection[str] = (), *, thorough: bool = False
@@ -93,7 +99,8 @@ def ask(
     announced = Announced()
     try:
         with find.session(peer, identity) as finder:
-            _ask(finder, announced, study_uid, series_uids, cancel, whole=False)
+            _series(finder, announced, study_uid, series_uids, cancel)
+            _instances(finder, announced, study_uid, list(announced.series), cancel, at_once=False)
     except (DimseError, AssociationError) as error:
         if isinstance(error, AssociationError) and error.code.startswith(UNREACHABLE):
             raise
@@ -101,8 +108,20 @@ def ask(
     return announced
 
 
-def ask_web(service: WebService, study_uid: str, series_uids: Collection[str], cancel: CancelToken | None) -> Announced:
+def ask_web(
+    service: WebService,
+    study_uid: str,
+    series_uids: Collection[str],
+    cancel: CancelToken | None,
+    *,
+    lists: Callable[[str], bool] = lambda series_uid: True,
+) -> Announced:
     """Ask by QIDO-RS which series and instances a study has.
+
+    Parameters
+    ----------
+    lists : callable
+        Whether the instances of a series are asked for now; where not, its number must do and ``fill`` asks later.
 
     Raises
     ------
@@ -114,7 +133,16 @@ def ask_web(service: WebService, study_uid: str, series_uids: Collection[str], c
     from lightbox.network.web.qido import WebFinder
 
     announced = Announced()
-    _ask(WebFinder(service), announced, study_uid, series_uids, cancel, whole=not series_uids)
+    finder = WebFinder(service)
+
+    def fill(wanted: Sequence[str]) -> None:
+        _instances(finder, announced, study_uid, wanted, cancel, at_once=not series_uids)
+
+    _series(finder, announced, study_uid, series_uids, cancel)
+    now = [uid for uid, entry in announced.series.items() if not entry.count or lists(uid)]
+    fill(now)
+    if len(now) < len(announced.series):
+        announced.fill = fill
     return announced
 
 
@@ -129,34 +157,39 @@ class _Finds(Protocol):
     ) -> Iterator[dict[str, str]]: ...
 
 
-def _ask(
-    finder: _Finds,
-    announced: Announced,
-    study_uid: str,
-    series_uids: Collection[str],
-    cancel: CancelToken | None,
-    *,
-    whole: bool,
+def _series(
+    finder: _Finds, announced: Announced, study_uid: str, series_uids: Collection[str], cancel: CancelToken | None
 ) -> None:
-    """Fill `announced`; `whole` asks for the instances of all series at once, and then for what that left out."""
-    study = {"StudyInstanceUID": study_uid}
-    for row in finder.find("series", study, cancel=cancel, fields=_SERIES):
+    for row in finder.find("series", {"StudyInstanceUID": study_uid}, cancel=cancel, fields=_SERIES):
         uid = row["SeriesInstanceUID"]
         if series_uids and uid not in series_uids:
             continue
         count = row.get("NumberOfSeriesRelatedInstances", "")
         announced.series[uid] = AnnouncedSeries(uid, row.get("Modality", ""), int(count) if count.isdecimal() else None)
-    if whole and len(announced.series) > 1:
-        for row in finder.find("image", study, cancel=cancel, fields=_INSTANCE):
+
+
+def _instances(
+    finder: _Finds,
+    announced: Announced,
+    study_uid: str,
+    wanted: Sequence[str],
+    cancel: CancelToken | None,
+    *,
+    at_once: bool,
+) -> None:
+    """Ask for the instances of the series `wanted`; `at_once` in one query, and then for what that left out."""
+    study = {"StudyInstanceUID": study_uid}
+    if at_once and len(wanted) > 1:
+        for row in finder.find("image", study, cancel=cancel, fields=("SeriesInstanceUID", *_INSTANCE)):
             entry = announced.series.get(row.get("SeriesInstanceUID", ""))
             if entry is not None:
                 _note(row, entry, announced)
-    for entry in announced.series.values():
+    for entry in (announced.series[uid] for uid in wanted):
         if not entry.instances or len(entry.instances) < (entry.count or 0):
             series = {**study, "SeriesInstanceUID": entry.series_uid}
             for row in finder.find("image", series, cancel=cancel, fields=_INSTANCE):
                 _note(row, entry, announced)
-    if not all(entry.instances for entry in announced.series.values()):
+    if not all(announced.series[uid].instances for uid in wanted):
         for row in finder.find("study", study, cancel=cancel, fields=_STUDY):
             announced.sop_classes = [uid for uid in row.get("SOPClassesInStudy", "").split("\\") if uid]
 

@@ -46,8 +46,10 @@ class RetrieveReport:
         return not self.failed and self.received >= self.announced
 
     def summary(self) -> str:
-        """Return one line for a person: "118 of 120, 2 failed: reason"."""
+        """Return one line for a person: "118 of 120 (20 were here already), 2 failed: reason"."""
         text = f"{self.received} of {self.announced}"
+        if self.already_here:
+            text += f" ({self.already_here} were here already)"
         if self.failed:
             reasons = Counter(reason for _, reason in self.failed)
             text += f", {len(self.failed)} failed: {'; '.join(reason for reason, _ in reasons.most_common(3))}"

@@ -103,7 +103,7 @@ def retrieve(
     with ExitStack() as stack:
         stack.enter_context(journal.entered(folder, journal.Entry(peer.name, study_uid, tuple(series_uids), method)))
         service = stack.enter_context(_web(peer, identity, settings, secrets, folder))
-        announced = _announced(methods, peer, identity, study_uid, series_uids, token, service)
+        announced = _announced(methods, peer, identity, library, study_uid, series_uids, token, service)
         if not announced.series and not announced.notes:
             raise NotFoundError("The archive has no such study or series", where=peer.name, todo="Query it again")
         here = () if force else _already_here(library, announced)
@@ -149,6 +149,7 @@ def _announced(
     methods: list[str],
     peer: Peer,
     identity: LocalIdentity,
+    library: Library,
     study_uid: str,
     series_uids: Sequence[str],
     cancel: CancelToken,
@@ -160,7 +161,9 @@ def _announced(
     for protocol in dict.fromkeys("web" if method == "wado-rs" else "dimse" for method in methods):
         try:
             if protocol == "web":
-                found = announce.ask_web(service(), study_uid, series_uids, cancel)
+                # A series of which nothing is here is asked for as a whole: its number is enough
+                held = {entry.series_instance_uid for entry in library.series_of(study_uid)}
+                found = announce.ask_web(service(), study_uid, series_uids, cancel, lists=held.__contains__)
             else:
                 found = announce.ask(peer, identity, study_uid, series_uids, cancel)
         except (AssociationError, WebError) as error:

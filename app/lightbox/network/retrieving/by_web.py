@@ -101,7 +101,7 @@ class _Fetch:
         waiting: list[Future[None]] = []
         try:
             for part in wado.objects(self._service, target.study_uid, target.series_uid, sop_uid, cancel=work.cancel):
-                waiting.append(self._take(part, sop_uid))
+                waiting.append(self._take(part, target, sop_uid))
                 if self._full.is_set():
                     raise FullDiskError(
                         "The objects cannot be kept",
@@ -112,13 +112,14 @@ class _Fetch:
             for future in waiting:
                 future.result()
 
-    def _take(self, part: Part, asked: str) -> Future[None]:
+    def _take(self, part: Part, target: Target, asked: str) -> Future[None]:
         """Write one part into the spool and have it made durable while the next one comes."""
         pieces = iter(part.pieces)
         head = b""
         while len(head) < _HEAD and (piece := next(pieces, None)) is not None:
             head += piece
         event = _event(head, asked, self._work.peer.ae_title)
+        self._work.tally.belongs(event.sop_instance_uid, target.series_uid)
         incoming = _File(event, lambda: self._work.library.spool().writer(event.source))
         self._room.acquire()
         try:

@@ -82,6 +82,7 @@ class Retrieval:
             break
         if last is not None and not work.tally.count:
             raise dead or last
+        self._list(work.tally.short())
         self._retry([method for method in methods if dead is None or method == "wado-rs"])
 
     def _retry(self, methods: list[str]) -> None:
@@ -104,6 +105,17 @@ class Retrieval:
             return by_get.by_class(self._work, self._work.tally.study_uid, series_uid, uids)
         return by_instance(self._work.tally.study_uid, series_uid, uids)
 
+    def _list(self, series_uids: list[str]) -> None:
+        """Ask for the instances of series, where that was put off."""
+        announced = self._work.tally.announced
+        if announced.fill is None or not series_uids:
+            return
+        try:
+            announced.fill(series_uids)
+        except _FAILURES as error:
+            self._work.tally.notes.append(f"The archive did not list the instances: {error.why or error.what}")
+        self._work.tally.relist()
+
     def _targets(self) -> list[Target]:
         study_uid = self._work.tally.study_uid
         wanted = list(self._work.tally.announced.series) or list(self._series_uids)
@@ -112,6 +124,8 @@ class Retrieval:
     def _attempt(self, method: str, targets: list[Target], *, thorough: bool) -> None:
         work = self._work
         work.cancel.raise_if_cancelled()
+        if method != "wado-rs":  # contexts and what is left depend on the instances
+            self._list(work.tally.announced.put_off())
         if method == "c-get":
             by_get.attempt(work, targets, thorough=thorough)
         elif method == "c-move":

@@ -70,10 +70,34 @@ class Tally:
         """How many objects the archive set out to send, by series ("" for the study)."""
         self._reasons: dict[str, str] = {}
         self._general_reason = ""
-        self._series_of = {uid: entry.series_uid for entry in announced.series.values() for uid in entry.instances}
+        self._series_of: dict[str, str] = {}
+        self.relist()
         self._series = {uid: SeriesReport(uid, entry.modality, entry.number) for uid, entry in announced.series.items()}
         for uid in self.already_here:
             self._series[self._series_of[uid]].received += 1
+
+    def relist(self) -> None:
+        """Take over which instances are announced."""
+        with self._lock:
+            for entry in self.announced.series.values():
+                self._series_of.update(dict.fromkeys(entry.instances, entry.series_uid))
+
+    def belongs(self, sop_uid: str, series_uid: str) -> None:
+        """Note that an object comes in answer to a request for a series whose instances were not listed."""
+        entry = self.announced.series.get(series_uid)
+        if sop_uid and entry is not None and not entry.instances:
+            with self._lock:
+                self._series_of.setdefault(sop_uid, series_uid)
+
+    def short(self) -> list[str]:
+        """Return the series whose instances were not listed and of which fewer came than there are."""
+        with self._lock:
+            came: dict[str, int] = {}
+            for uid in self._got:
+                series_uid = self._series_of.get(uid, "")
+                came[series_uid] = came.get(series_uid, 0) + 1
+            entries = self.announced.series
+            return [uid for uid in self.announced.put_off() if came.get(uid, 0) < (entries[uid].count or 0)]
 
     @property
     def count(self) -> int:
@@ -83,8 +107,8 @@ class Tally:
 
     @property
     def expects(self) -> bool:
-        """Whether the archive listed objects."""
-        return bool(self._series_of)
+        """Whether the archive listed all objects."""
+        return bool(self._series_of) and not self.announced.put_off()
 
     def has(self, sop_uid: str) -> bool:
         """Whether an object came, or was here."""
@@ -126,7 +150,7 @@ class Tally:
         """Count an object that came; connected to the signal of a receiver."""
         uid = event.sop_instance_uid
         with self._lock:
-            if self._series_of and uid not in self._series_of:
+            if self._series_of and uid not in self._series_of and not self.announced.put_off():
                 self._unlisted.add(uid)
             if uid in self._got or uid in self._unlisted:
                 return
