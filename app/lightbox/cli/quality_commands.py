@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lightbox.cli.context import Context, ProgressLine, json_option, pass_context, print_json, say
-from lightbox.core.errors import NotFoundError, Severity
+from lightbox.core.errors import LightboxError, NotFoundError, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +83,32 @@ def _print(issues: list[QualityIssue]) -> None:
         more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
         click.echo(f"{issue.severity.value}: {issue.code}: {issue.where}: {issue.found}; expected: {issue.expected}")
         click.echo(f"    in {label or 'unknown'}{more}; {issue.repair}")
+
+
+_TOLD = 5
+
+
+def look_before_sending(context: Context, items: list[str | Path], *, strict: bool) -> None:
+    """Say on standard error what a peer may refuse about objects that are to be sent.
+
+    Raises
+    ------
+    LightboxError
+        `strict` is set and there is an error; nothing has been queued.
+    """
+    from lightbox.library.quality import doubts
+
+    line = ProgressLine("objects checked")
+    found = doubts(items, lambda: context.workstation.library, progress=lambda done: line(done, len(items)))
+    line.end()
+    for doubt in found[:_TOLD]:
+        issue, objects = doubt.issue, f"{doubt.count} object{'s' if doubt.count > 1 else ''}"
+        say(f"quality: {objects}: {issue.code}: {issue.where}: expected {issue.expected}. {issue.repair}")
+    if len(found) > _TOLD:
+        say(f"quality: {len(found) - _TOLD} more faults; `lightbox check` names all")
+    if found and strict:
+        raise LightboxError(
+            "Nothing was queued",
+            why=f"the quality gate found {len(found)} faults",
+            todo="Correct them, or send without --strict",
+        )

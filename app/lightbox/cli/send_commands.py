@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lightbox.cli.context import Context, ProgressLine, json_option, pass_context, print_json, print_table, say
+from lightbox.cli.quality_commands import look_before_sending
 from lightbox.core.errors import LightboxError, NotFoundError, UsageError
 from lightbox.network.sending.states import JobRecord, Priority, State
 
@@ -37,6 +38,7 @@ _COLUMNS = {
 @click.option("--commit", is_flag=True, help="Have every object confirmed: by storage commitment, else by a query.")
 @click.option("--wait", is_flag=True, help="Send now, and wait until everything is sent (with --commit: confirmed).")
 @click.option("--timeout", type=click.FloatRange(min=0), help="With --wait: give up waiting after so many seconds.")
+@click.option("--strict", is_flag=True, help="Queue nothing when the quality gate finds an error.")
 @click.option("--priority", type=click.Choice(list(_PRIORITIES)), default="normal", show_default=True)
 @json_option
 @pass_context
@@ -47,6 +49,7 @@ def send(
     commit: bool,
     wait: bool,
     timeout: float | None,
+    strict: bool,
     priority: str,
     as_json: bool,
 ) -> None:
@@ -56,7 +59,8 @@ def send(
     """
     queue_ = context.workstation.send_queue
     entry = context.workstation.peers.get(peer)
-    items = _items(context, targets)
+    items = list(_items(context, targets))
+    look_before_sending(context, items, strict=strict)
     job = queue_.enqueue(entry.name, items, _PRIORITIES[priority], commit)
     if wait:
         _work(context, queue_, job, timeout, listen=commit and entry.commitment != "never")

@@ -330,6 +330,10 @@ class Library:
         """Return the quality list of one instance, worst first."""
         return shelf.issues_of(self._index.connection(), sop_instance_uid)
 
+    def quality_seen(self, sop_instance_uid: str) -> bool:
+        """Return whether the whole gate has looked at an instance."""
+        return shelf.seen(self._index.connection(), sop_instance_uid, GATE)
+
     def quality_counts(self) -> dict[str, dict[Severity, int]]:
         """Return for each study with issues how many different ones of each severity it has."""
         return shelf.counts(self._index.connection())

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from lightbox.library.quality.facts import ObjectFacts, facts_of
     from lightbox.library.quality.gate import Checked, check, examine
     from lightbox.library.quality.repairs import apply_repairs
+    from lightbox.library.quality.sending import Doubt, doubts
 
 __all__ = [
     "Change",
     "Checked",
+    "Doubt",
     "ObjectFacts",
     "QualityIssue",
     "Severity",
@@ -26,6 +28,7 @@ __all__ = [
     "apply_repairs",
     "check",
     "check_cohort",
+    "doubts",
     "examine",
     "facts_of",
     "worst_first",
@@ -40,6 +43,8 @@ _HOMES = {
     "facts_of": "facts",
     "ObjectFacts": "facts",
     "apply_repairs": "repairs",
+    "doubts": "sending",
+    "Doubt": "sending",
 }
 
 

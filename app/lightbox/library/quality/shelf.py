@@ -162,6 +162,16 @@ def pending(connection: sqlite3.Connection, gate: int, limit: int) -> list[tuple
     ).fetchall()
 
 
+def seen(connection: sqlite3.Connection, sop_instance_uid: str, gate: int) -> bool:
+    """Return whether this version of the gate has looked at an instance."""
+    row = connection.execute(
+        "SELECT 1 FROM quality_state JOIN instance ON instance.id = quality_state.instance"
+        " WHERE sop_instance_uid = ? AND gate >= ?",
+        (sop_instance_uid, gate),
+    ).fetchone()
+    return row is not None
+
+
 def count_pending(connection: sqlite3.Connection, gate: int) -> int:
     """Return how many objects the gate has not looked at."""
     (everything,) = connection.execute("SELECT count(*) FROM instance").fetchone()
