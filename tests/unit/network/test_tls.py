@@ -198,6 +198,29 @@ def test_peers_that_do_not_speak_tls_or_not_with_us(pki: Pki, reply: bytes | Non
     assert sock.fileno() == -1
 
 
+def test_any_bytes_are_answered_with_words(pki: Pki) -> None:
+    import random
+
+    source = random.Random(5)
+    heads = [
+        b"",
+        b"\x16\x03\x03",
+        b"\x15\x03\x03\0\x02",
+        b"\x16\x03\x03\0\x30\x02\0\0\x2c\x03\x03",
+        b"\x14\x03\x03\0\x01",
+    ]
+    for number in range(40):
+        reply = heads[number % len(heads)] + source.randbytes(source.randrange(1, 300))
+        with plain_server(reply) as port:
+            peer = Peer("pacs", "PACS", "127.0.0.1", port, tls=pki.settings())
+            sock = socket.create_connection(("127.0.0.1", port))
+            sock.settimeout(0.5)
+            with pytest.raises(AssociationError) as caught:
+                tls.connect(sock, peer)
+        assert caught.value.step == "TLS"
+        assert caught.value.todo, reply
+
+
 def test_no_common_suite(pki: Pki, echo: int) -> None:
     context = proxy_context(pki.server.certificate, pki.server.key, maximum="1.2")
     context.set_ciphers("ECDHE-ECDSA-AES256-SHA384")
@@ -395,6 +418,8 @@ def test_our_server_says_when_its_own_certificate_is_refused(pki: Pki, which: st
         (b"GET / HTTP/1.1\r\n\r\n", "tls.plaintext", "HTTP request"),
         (b"\x80\x2e\x01\0\x02", "tls.plaintext", "not TLS"),
         (b"\x16\x03\x01", "tls.timeout", ""),
+        (b"\x16\x03\x01\0\x05hello", "tls.failed", "OpenSSL"),
+        (b"\x16" + bytes(range(256)) * 40, "tls.plaintext", ""),
         (b"", "tls.timeout", ""),
     ],
 )
@@ -403,7 +428,8 @@ def test_plaintext_on_our_tls_port(pki: Pki, raw: bytes, code: str, why: str) ->
     assert isinstance(found, AssociationError)
     assert found.code == code
     assert why in found.why
-    assert met in ("b''", "ConnectionResetError")
+    # Nothing but a TLS alert, if anything, is ever answered
+    assert met in ("b''", "ConnectionResetError") or met.startswith("b'\\x15\\x03")
 
 
 def test_our_port_needs_a_certificate_and_someone_to_trust(pki: Pki) -> None:
