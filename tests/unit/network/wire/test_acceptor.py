@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ from builders import raw_dicom as raw
 from builders.raw_dicom import ABORT, COMMAND, DATA, ECHO, FIND, LAST, RELEASE_RP, RELEASE_RQ, Raw
 from lightbox.core.errors import LightboxError
 from lightbox.network.errors import AssociationError
-from lightbox.network.identity import LocalIdentity
+from lightbox.network.identity import LocalIdentity, TlsSettings
 from lightbox.network.peers import Peer
+from lightbox.network.tls import server_context
 from lightbox.network.wire import commands
 from lightbox.network.wire.association import Association
-from lightbox.network.wire.client import associated
+from lightbox.network.wire.client import Steps, associated
 from lightbox.network.wire.commands import Request
 from lightbox.network.wire.contexts import Proposal, Proposed
 from lightbox.network.wire.negotiation import (
@@ -573,3 +575,37 @@ def test_stopping_while_tls_is_in_use(run: Callable[..., Running], tls: tuple[ss
     with pytest.raises((OSError, AssertionError)):
         assert client.pdu()[0] != 0
     client.close()
+
+
+def test_both_sides_speak_tls_and_show_certificates(
+    run: Callable[..., Running], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    authority = certificates.Authority(tmp_path_factory.mktemp("mutual") / "pki")
+    ours, theirs = authority.issue("scp"), authority.issue("scu")
+
+    def settings(issued: certificates.Issued) -> TlsSettings:
+        return TlsSettings(str(authority.certificate), str(issued.certificate), str(issued.key))
+
+    asked: list[AssociationRequest] = []
+
+    def negotiate(request: AssociationRequest) -> Decision:
+        asked.append(request)
+        return accept_by(request, anything)
+
+    running = run(tls=server_context(settings(ours)), negotiate=negotiate)
+    peer = Peer("self", "SCP", "127.0.0.1", running.server.port, tls=settings(theirs))
+    steps = Steps()
+    data = random.Random(1).randbytes(5_000_000)
+    with associated(peer, CLIENT, [Proposal(raw.CT)], steps=steps) as association:
+        assert association.tls is not None
+        assert association.tls.version == "TLSv1.3"
+        assert association.store(association.accepted[0], raw.CT, "1.2.3", BytesIO(data)).status == 0
+        second = threading.Timer(0.2, association.abort)
+        second.start()
+        second.join()
+        assert not association.is_open
+    assert running.kept.objects == {"1.2.3": data}
+    assert [name for name, _, _ in steps.done] == ["name resolution", "TCP connection", "TLS", "association"]
+    assert asked[0].certificate is not None
+    assert (("commonName", "scu"),) in asked[0].certificate["subject"]
+    assert asked[0].tls.subject
