@@ -270,6 +270,18 @@ def start_storescp(folder: Path, *, own_port: int = 0, options: Sequence[str] = 
 
 
 @contextlib.contextmanager
+def start_wlmscpfs(folder: Path, entries: Path, *, options: Sequence[str] = ()) -> Iterator[Server]:
+    """Start DCMTK's worklist server (AE title WORKLIST) over the ``*.wl`` files of `entries`, a folder of that name."""
+    port = free_port()
+    (entries / "lockfile").touch()
+    command = [program("wlmscpfs") or "wlmscpfs", "-v", "--single-process", *options, "-dfp", str(entries.parent)]
+    with _running([*command, str(port)], folder, "wlmscpfs") as process:
+        server = Server("wlmscpfs", entries.name, port, 0, folder, process, log=folder / "wlmscpfs.log")
+        _wait_for(server, (port,))
+        yield server
+
+
+@contextlib.contextmanager
 def _running(command: list[str], folder: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(

@@ -137,7 +137,7 @@ def query(
             responses.close()
     if unreadable:
         _note(problems, peer, "worklist.entry-unreadable", f"{unreadable} entries could not be read and were left out")
-    return sorted(found, key=lambda entry: entry.when)
+    return sorted(found, key=lambda entry: (entry.when, entry.accession_number))
 
 
 def one(
