@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from lightbox.core.settings import Settings
 from lightbox.network.identity import CERTIFICATE_WARNING_DAYS
 
 _KEY = "network.peer_facts"
+_lock = threading.Lock()  # several peers are examined at once, and all are kept under one key
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,16 @@ def of(settings: Settings, peer_name: str) -> PeerFacts | None:
 def keep(settings: Settings, peer_name: str, found: PeerFacts) -> None:
     """Keep what an examination found."""
     values = asdict(found) | {"services": list(found.services)}
-    settings.set(_KEY, {**settings.get(_KEY, {}), _name(peer_name): values})
+    with _lock:
+        settings.set(_KEY, {**settings.get(_KEY, {}), _name(peer_name): values})
 
 
 def forget(settings: Settings, peer_name: str) -> None:
     """Forget a peer."""
-    stored = dict(settings.get(_KEY, {}))
-    if stored.pop(_name(peer_name), None) is not None:
-        settings.set(_KEY, stored)
+    with _lock:
+        stored = dict(settings.get(_KEY, {}))
+        if stored.pop(_name(peer_name), None) is not None:
+            settings.set(_KEY, stored)
 
 
 def now() -> str:
