@@ -96,6 +96,8 @@ def test_objects_that_cannot_be_indexed_are_kept(
     receiver.flush()
     assert library.instance("1.02.3") is not None
     assert library.instance("LOCALIZER") is not None
+    for uid in ("1.02.3", "LOCALIZER"):  # and they are on the quality list
+        assert any(issue.code.startswith("uid.") for issue in library.quality_issues_of(uid))
     kept = sum(record.number_of_instances for record in library.page_studies().rows) + len(library.quarantine())
     assert kept == 5 + 5  # six with the same bytes but other file meta information: one is in, five in quarantine
 
