@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,15 +12,19 @@ import pytest
 from builders import peer_servers, storescp_profile
 from builders.peer_servers import Server
 from builders.pki import Pki
+from lightbox.core.settings import Settings
+from lightbox.library.library import Library
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
-from lightbox.network.peers import Peer, WebSettings
+from lightbox.network.peers import Peer, PeerBook, WebSettings
 from lightbox.network.preflight import declaration_json, services, verdicts, vocabulary
 from lightbox.network.preflight.declaration import Declaration
 from lightbox.network.preflight.pairs import Pair
 from lightbox.network.preflight.report import Report
 from lightbox.network.preflight.run import preflight
 from lightbox.network.preflight.store import PeerFiles
+from lightbox.network.sending.queue import SendQueue
+from lightbox.network.sending.states import QueueSettings
 
 pytestmark = [pytest.mark.peers, pytest.mark.xdist_group("peers")]
 
@@ -336,3 +341,57 @@ def test_a_rejecting_peer_and_none_at_all(empty_orthanc: Server, home: Path) -> 
     with pytest.raises(AssociationError, match="Nothing listens on"):
         preflight(nobody, LocalIdentity("LIGHTBOX", 0), home, HELD)
     assert PeerFiles(home, nobody).last_report() is None
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("kind", ["narrow", "lossy", "dcmqrscp"])
+def test_sending_does_what_was_foretold(kind: str, data: Path, tmp_path: Path, home: Path) -> None:
+    """One object of each encoding of the shared files: what is ok or transcode goes, what is blocked does not."""
+    peer_servers.require("dcmqrscp" if kind == "dcmqrscp" else "storescp")
+    with contextlib.ExitStack() as stack:
+        library = stack.enter_context(Library.open(home))
+        library.import_paths([data / "transfer-syntaxes", data / "overlays-seg", data / "other-objects"], link=True)
+        held = library.encodings()
+        assert len(held) > 30
+        examples = one_of_each(library)
+        profile = {
+            "narrow": storescp_profile.STRICT,
+            "lossy": {"VerificationSOPClass": ("LittleEndianImplicit",), "CTImageStorage": ("JPEG2000",)},
+        }.get(kind)
+        folder = tmp_path / kind
+        folder.mkdir()
+        if profile is None:
+            server = stack.enter_context(peer_servers.start_dcmqrscp(folder / "d", own_port=peer_servers.free_port()))
+        else:
+            options = storescp_profile.write(folder / "profile.cfg", profile)
+            server = stack.enter_context(peer_servers.start_storescp(folder, options=options))
+        peer = server.peer(kind, commitment="never")
+        report = preflight(peer, server.identity(), home, held)
+        book = PeerBook(Settings(home))
+        book.add(peer)
+        queue = SendQueue(home, library, book, server.identity(), QueueSettings(first_delay_s=0.05, tries=2))
+        stack.callback(queue.close)
+        job = queue.enqueue(kind, examples.values(), commit=False)
+        queue.start()
+        assert queue.wait([job], timeout=60)
+        became = {entry.sop_instance_uid: entry for entry in queue.objects(job, limit=len(examples))}
+    verdict = {(row.pair.sop_class, row.pair.transfer_syntax): row for row in report.rows if row.pair.role == "scp"}
+    wrong = []
+    for pair, uid in examples.items():
+        row, entry = verdict[pair], became[uid]
+        foretold = row.verdict in (verdicts.OK, verdicts.TRANSCODE, verdicts.ACCEPTED_BUT_UNDECLARED)
+        if foretold != (entry.state == "sent"):
+            wrong.append(
+                (vocabulary.class_name(pair[0]), vocabulary.short(pair[1]), row.verdict, entry.state, entry.reason)
+            )
+    assert not wrong
+
+
+def one_of_each(library: Library) -> dict[tuple[str, str], str]:
+    """Return the SOP Instance UID of one object of each SOP class and transfer syntax."""
+    found: dict[tuple[str, str], str] = {}
+    for study in library.page_studies(limit=1000).rows:
+        for series in library.series_of(study.study_instance_uid):
+            for instance in library.instances_of(series.series_instance_uid):
+                found.setdefault((instance.sop_class_uid, instance.transfer_syntax_uid), instance.sop_instance_uid)
+    return found
