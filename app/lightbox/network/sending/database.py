@@ -41,6 +41,9 @@ class Database:
         self._closed = False
         try:
             self._migrate()
+        except LightboxError:
+            self.close()
+            raise
         except sqlite3.DatabaseError as error:
             self.close()
             raise LightboxError(

@@ -118,8 +118,10 @@ class Copy:
 
     def _top(self) -> None:
         waiting = sorted(self.replaced)
+        empty = True
         while (header := self._header(self.encoding, top=True)) is not None:
             tag, vr, length = header
+            empty = False
             while waiting and waiting[0] < tag:
                 self._replacement(waiting.pop(0))
             if waiting and waiting[0] == tag:
@@ -135,6 +137,8 @@ class Copy:
                 self.pixels.write(cast(BinaryIO, self.target))
                 return  # what may follow is padding, or a signature that no longer holds
             self._one(tag, vr, length, self.encoding, 0)
+        if empty:
+            raise NotConvertible("its data set is empty")
         for left in waiting:
             self._replacement(left)
 

@@ -101,6 +101,7 @@ class Round:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._skipped: set[int] = set()
+        self._left_out: list[ObjectRecord] = []
         self._open: set[Association] = set()
         self._threads: list[threading.Thread] = []
         self.answered = 0
@@ -141,7 +142,7 @@ class Round:
     def rest(self) -> list[ObjectRecord]:
         """Return what was not tried."""
         with self._lock:
-            return list(self._waiting)
+            return [*self._left_out, *self._waiting]
 
     def waiting_ids(self) -> list[int]:
         """Return the numbers of the objects whose turn has not come."""
@@ -154,6 +155,7 @@ class Round:
                 record = self._waiting.popleft()
                 if record.id not in self._skipped:
                     return record
+                self._left_out.append(record)
         return None
 
     def _give_back(self, record: ObjectRecord) -> None:

@@ -156,6 +156,21 @@ def to_confirm(database: Database, peer: str, limit: int, now: float) -> list[tu
     return [(record(row), bool(row["compare"]), row["checks"], row["resends"]) for row in rows]
 
 
+def has_sent_job(database: Database, peer: str) -> bool:
+    """Whether there is a job for `peer` of which everything was sent, and something is to be confirmed."""
+    row = (
+        database.connection()
+        .execute(
+            "SELECT 1 FROM job JOIN tally ON tally.job = job.id WHERE job.peer = ? AND tally.confirm = 'wanted'"
+            " AND number > 0 AND NOT EXISTS (SELECT 1 FROM tally AS rest WHERE rest.job = job.id AND rest.number > 0"
+            " AND rest.state IN ('queued', 'sending', 'waiting')) LIMIT 1",
+            (peer,),
+        )
+        .fetchone()
+    )
+    return row is not None
+
+
 def peers_with_work(database: Database) -> set[str]:
     """Return the names of peers for which something is to be sent or confirmed."""
     rows = database.connection().execute(

@@ -123,7 +123,7 @@ class PeerWorker:
             sent = self._send(peer, identity, circuit)
             if self._stopped.is_set():
                 return False
-            more = self._due()
+            more = self._due() and not work.has_sent_job(self._database, self.name)
             confirmed = self._confirm(peer, identity, least=self._settings.commitment_chunk if more else 1)
         except LightboxError as error:
             self._down(circuit, error)
