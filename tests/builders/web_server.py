@@ -202,6 +202,8 @@ class DicomWeb:
         self.datasets = list(datasets)
         self.files = {str(ds.SOPInstanceUID): dicom_file(ds) for ds in self.datasets}
         self.stored: list[bytes] = []
+        self.counts = False
+        """Whether it tells the numbers of instances of series."""
         self.before: Callable[[Request], Reply | None] = lambda request: None
 
     def __call__(self, request: Request) -> Reply:
@@ -234,6 +236,9 @@ class DicomWeb:
                 for keyword in QIDO[:1] + QIDO[5:] if level == "studies" else QIDO:
                     if keyword in ds:
                         kept[keyword] = ds[keyword]
+                if level == "series" and self.counts:
+                    same = [d for d in self.datasets if d.SeriesInstanceUID == ds.SeriesInstanceUID]
+                    kept.NumberOfSeriesRelatedInstances = len(same)
                 rows.setdefault(str(ds[unique].value), kept.to_json_dict())
         offset, limit = int(request.value("offset", "0")), int(request.value("limit", "100000"))
         return json_reply(list(rows.values())[offset : offset + limit])

@@ -1,7 +1,7 @@
 """Retrieving a study from Orthanc into the library, beside DCMTK's getscu into a folder; medians of interleaved rounds.
 
-Run it as ``.venv/bin/python tests/bench/network/bench_retrieve.py [images] [rounds]``. Ours counts until every object is
-durable and in the index; getscu neither synchronises nor indexes.
+Run it as ``.venv/bin/python tests/bench/network/bench_retrieve.py [images] [rounds]``. Ours counts until every object
+is durable and in the index; getscu neither synchronises nor indexes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import network_objects, peer_servers, private_network
 
-METHODS = ("c-get",)
+METHODS = ("c-get", "wado-rs", "auto")
 
 
 def main() -> None:
