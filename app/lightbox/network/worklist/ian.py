@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightbox.core.errors import LightboxError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from lightbox.network.receiving.notes import Note
+
+logger = logging.getLogger(__name__)
 
 SOP_CLASS = "1.2.840.10008.5.1.4.33"
 
@@ -128,6 +132,32 @@ def interpret(note: Note) -> AvailabilityNotice:
         note.received_at,
         found.notes,
     )
+
+
+def take(home: Path, handle: Callable[[AvailabilityNotice], object]) -> int:
+    """Give every notification that waits in the inbox to `handle`, oldest first, and return how many there were.
+
+    One that `handle` raises for stays in the inbox; one that cannot be understood is logged and removed.
+
+    Parameters
+    ----------
+    home : Path
+        The data folder.
+    """
+    from lightbox.network.receiving.notes import Inbox
+
+    inbox = Inbox(home)
+    count = 0
+    for note in inbox.waiting(SOP_CLASS):
+        try:
+            notice = interpret(note)
+        except LightboxError as error:
+            logger.warning("an availability notification is not understood: %s", error.what)
+        else:
+            handle(notice)
+            count += 1
+        inbox.done(note)
+    return count
 
 
 def read(dataset: Dataset) -> AvailabilityNotice:

@@ -17,7 +17,7 @@ from lightbox.library.records import StudyRecord
 from lightbox.network.archive import Archive
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
-from lightbox.network.querying import prefetch, priors
+from lightbox.network.querying import prefetch, prior_model, priors
 from lightbox.network.querying.many import State
 from lightbox.network.querying.persons import Certainty
 from lightbox.network.querying.priors import Current, Rules
@@ -98,7 +98,7 @@ def test_rules_are_settings(scp: Start, identity: LocalIdentity, home: Path) -> 
     assert Rules.of(settings) == Rules(True, 5, 3, 0)
     Rules(False, 10, 1, 1000).save(settings)
     assert Rules.of(Settings(home)) == Rules(False, 10, 1, 1000)
-    settings.set(priors.SETTINGS, {"most": "many", "window_years": -1, "enabled": "yes"})
+    settings.set(prior_model.SETTINGS, {"most": "many", "window_years": -1, "enabled": "yes"})
     assert Rules.of(settings) == Rules()
     rules = Rules(window_years=10, most=1)
     found = priors.find(CURRENT, [start(scp, MemoryArchive(history()))], None, identity=identity, rules=rules)

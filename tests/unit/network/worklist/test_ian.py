@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
@@ -11,7 +12,7 @@ from lightbox.core.errors import LightboxError
 from lightbox.network.errors import DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
-from lightbox.network.receiving.notes import Note
+from lightbox.network.receiving.notes import Inbox, Note
 from lightbox.network.wire.datasets import encode
 from lightbox.network.worklist import ian
 from lightbox.network.worklist.ian import Availability
@@ -93,3 +94,20 @@ def test_a_refusal_is_told(scp: Callable[..., Peer], identity: LocalIdentity) ->
     peer = scp([IAN], [(evt.EVT_N_CREATE, lambda event: (0x0120, None))])
     with pytest.raises(DimseError, match="0x0120"):
         ian.notify(peer, identity, "1.2.3", INSTANCES)
+
+
+def test_the_inbox_is_emptied_once(told: tuple[Peer, list[Dataset]], identity: LocalIdentity, home: Path) -> None:
+    peer, found = told
+    ian.notify(peer, identity, "1.2.3", INSTANCES)
+    inbox = Inbox(home)
+    sender = {"transfer_syntax_uid": IMPLICIT, "calling_ae": "PACS", "called_ae": "LIGHTBOX", "address": "127.0.0.1"}
+    inbox.keep(0x0140, IAN, "1.9", encode(found[0], IMPLICIT), **sender)
+    inbox.keep(0x0140, IAN, "1.8", encode(Dataset(), IMPLICIT), **sender)
+    inbox.keep(0x0100, "1.2.840.10008.1.20.1", "1.7", b"", **sender)
+    with pytest.raises(ZeroDivisionError):
+        ian.take(home, lambda notice: 1 / 0)
+    notices: list[ian.AvailabilityNotice] = []
+    assert ian.take(home, notices.append) == 1
+    assert notices[0].counts == {"ONLINE": 2}
+    assert ian.take(home, notices.append) == 0
+    assert [note.sop_class_uid for note in inbox.waiting()] == ["1.2.840.10008.1.20.1"]
