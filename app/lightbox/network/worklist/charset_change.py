@@ -115,16 +115,9 @@ def _decoded(dataset: Dataset, raw: RawDataElement, vr: str, encodings: list[str
     """Return the element as text, and 1 when it was not in its character set."""
     value = raw.value
     assert isinstance(value, bytes)
-    if encodings not in (["iso8859"], ["ascii"]):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                element = convert_raw_data_element(raw._replace(VR=vr), encoding=encodings, ds=dataset)
-                text = str(element.value)
-                if "�" not in text:
-                    return element, 0
-            except (UnicodeError, LookupError, ValueError):
-                pass
+    element = _strictly(dataset, raw._replace(VR=vr), encodings)
+    if element is not None:
+        return element, 0
     plain = value.rstrip(b"\x00 ")
     try:
         text = plain.decode("utf-8")
@@ -132,3 +125,16 @@ def _decoded(dataset: Dataset, raw: RawDataElement, vr: str, encodings: list[str
         text = plain.decode("latin-1")
     many: Any = text.split("\\") if "\\" in text and vr not in ("LT", "ST", "UT") else text
     return DataElement(raw.tag, vr, many, validation_mode=config.IGNORE), 1
+
+
+def _strictly(dataset: Dataset, raw: RawDataElement, encodings: list[str]) -> DataElement | None:
+    """Return the element decoded by `encodings`, or None where its bytes are not in them."""
+    if encodings in (["iso8859"], ["ascii"]):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            element = convert_raw_data_element(raw, encoding=encodings, ds=dataset)
+            return None if "�" in str(element.value) else element
+        except (UnicodeError, LookupError, ValueError):
+            return None
