@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from typing import Any
@@ -23,7 +24,7 @@ _SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
 
 class OwnSide:
-    """Listens on our port while a ``with`` block lasts; where the port is taken, `problem` says so.
+    """Listens on our ports, plaintext and TLS, while a ``with`` block lasts; where one is taken, `problem` says so.
 
     Parameters
     ----------
@@ -33,33 +34,40 @@ class OwnSide:
 
     def __init__(self, identity: LocalIdentity) -> None:
         self._identity = identity
-        self._server: Server | None = None
+        self._servers: list[Server] = []
         self._reports: dict[str, commitment.Report] = {}
         self._arrived = threading.Condition()
         self.catcher: Catcher | None = None
         self.problem = ""
 
     def __enter__(self) -> OwnSide:
+        identity = self._identity
+        self._listen(identity.port)
+        if identity.tls_port and identity.tls is not None:
+            from lightbox.network import tls
+
+            self._listen(identity.tls_port, tls.server_context(identity.tls))
+        return self
+
+    def _listen(self, port: int, context: ssl.SSLContext | None = None) -> None:
         server = Server(
-            (self._identity.host, self._identity.port),
+            (self._identity.host, port),
             self._identity,
             negotiate=_accept,
             services={commands.N_EVENT_REPORT: self._event},
             receiver=self,
+            tls=context,
         )
         try:
             server.start()
         except OSError as error:
-            self.problem = (
-                f"our port {self._identity.port} is in use ({error.strerror}): stop the receiver for the round trip"
-            )
+            self.problem = f"our port {port} is in use ({error.strerror}): stop the receiver for the round trip"
         else:
-            self._server = server
-        return self
+            self._servers.append(server)
 
     def __exit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.stop()
+        for server in self._servers:
+            server.stop()
 
     def wait_for_commitment(
         self, transaction_uid: str, association: Association, seconds: float

@@ -23,6 +23,8 @@ from lightbox.network.wire.contexts import Accepted, Proposal, Refused
 BATCH = 126
 """Pairs probed on one association: of its 128 contexts (PS3.8 9.3.2.2), one is Verification and one C-GET."""
 _BUSY_WAITS_S = (0.5, 2.0)
+_FAILURES = 12
+"""Associations that may break one after the other before the rest is given up."""
 _UNREACHABLE = ("dns.", "tcp.", "tls.", "association.rejected", "association.plaintext")
 
 Report = Callable[[int, int], None]
@@ -77,6 +79,8 @@ class _Probe:
         self._peer, self._identity, self._cancel, self._progress = peer, identity, cancel, progress
         self._pairs = pairs
         self._reached = False
+        self._failures = 0
+        self._waits: tuple[float, ...] = _BUSY_WAITS_S
         self.seen = Observation()
 
     def storage(self) -> None:
@@ -100,6 +104,7 @@ class _Probe:
             )
             self.seen.pairs.update((pair, Observed("untested", why)) for pair in pairs)
             return
+        self._failures = 0
         for batch in _batches(pairs):
             self._ask(batch, SCU, model)
 
@@ -122,13 +127,16 @@ class _Probe:
         except AssociationError as error:
             if not self._reached and (error.code.startswith(_UNREACHABLE) or not self._alive(error)):
                 raise
-            if len(pairs) > 1 and not error.code.startswith((*_UNREACHABLE, "association.busy")):
+            self._failures += 1
+            hopeless = error.code.startswith((*_UNREACHABLE, "association.busy")) or self._failures > _FAILURES
+            if len(pairs) > 1 and not hopeless:
                 middle = len(pairs) // 2
                 self._ask(pairs[:middle], role, model)
                 self._ask(pairs[middle:], role, model)
                 return
             self._give_up(pairs, error)
         else:
+            self._failures = 0
             self._note(pairs, role, accepted, refused)
         self._report()
 
@@ -141,7 +149,7 @@ class _Probe:
         return True
 
     def _negotiate(self, proposals: Sequence[Proposal]) -> tuple[list[Accepted], list[Refused]]:
-        for wait in (*_BUSY_WAITS_S, None):
+        for wait in (*self._waits, None):
             self.seen.associations += 1
             try:
                 with associated(self._peer, self._identity, proposals, cancel=self._cancel) as association:
@@ -151,6 +159,8 @@ class _Probe:
                 if error.code == "association.no-context":  # it answered, and refused everything
                     self._reached = True
                     return [], []
+                if error.code == "association.busy" and wait is None:
+                    self._waits = ()  # it had its chance
                 if error.code != "association.busy" or wait is None:
                     raise
             if self._cancel is not None:

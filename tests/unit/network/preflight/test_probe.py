@@ -171,6 +171,21 @@ def test_one_pair_that_breaks_the_peer_is_left_untested(start: Start, identity: 
     assert report.observation.notes
 
 
+def test_a_peer_that_cannot_bear_role_selection_is_not_asked_for_ever(start: Start, identity: LocalIdentity) -> None:
+    def no_roles(asked: AssociationRequest) -> Decision | None:
+        if any(context.scp_role for context in asked.proposals):
+            raise RuntimeError("roles?")
+        return None
+
+    pairs = [Pair(CT, s.uid, "scu") for s in vocabulary.SYNTAXES] + [
+        Pair(f"1.2.{n}", IMPLICIT, "scu") for n in range(300)
+    ]
+    found = probe(start(ARCHIVE, decide=no_roles), identity, [*pairs, Pair(CT, IMPLICIT)])
+    assert found.accepted(CT, "scp") == [IMPLICIT]
+    assert {found.of(pair).state for pair in pairs} == {"untested"}
+    assert found.associations < 40
+
+
 def test_a_busy_peer_is_asked_again(start: Start, identity: LocalIdentity) -> None:
     calls: list[int] = []
 
