@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _BATCH = 200
 _RELATED = 500
+_STUDIES = 50
 _SOP_INSTANCE = 0x00080018
 
 
@@ -92,21 +93,34 @@ def _check_studies(index: Index, studies: set[int]) -> None:
     everything = set(studies)
     for study in studies:
         everything |= set(shelf.related_studies(index.connection(), study, _RELATED))
+    found: list[tuple[int, list[QualityIssue]]] = []
     for study in sorted(everything):
-        with index.transaction() as connection:
-            if connection.execute("SELECT 1 FROM study WHERE id = ?", (study,)).fetchone() is None:
-                continue
-            known = [
-                facts
-                for other in shelf.related_studies(connection, study, _RELATED)
-                for facts in _facts(connection, other)
-            ]
-            issues = check_cohort(_facts(connection, study), known=known)
-            issues += [_conflict(uid, number) for uid, number in shelf.conflicts_of(connection, study)]
-            shelf.IssueWriter(connection).replace_study(study, issues)
+        # Comparing takes its time: others may write meanwhile.
+        found.append((study, _compare(index.connection(), study)))
+        if len(found) == _STUDIES:
+            _write_studies(index, found)
+            found = []
+    _write_studies(index, found)
     if everything:
         with index.transaction() as connection:
             shelf.IssueWriter(connection).tidy()
+
+
+def _compare(connection: sqlite3.Connection, study: int) -> list[QualityIssue]:
+    others = shelf.related_studies(connection, study, _RELATED)
+    known = [facts for other in others for facts in _facts(connection, other)]
+    issues = check_cohort(_facts(connection, study), known=known)
+    return issues + [_conflict(uid, number) for uid, number in shelf.conflicts_of(connection, study)]
+
+
+def _write_studies(index: Index, found: list[tuple[int, list[QualityIssue]]]) -> None:
+    if not found:
+        return
+    with index.transaction() as connection:
+        writer = shelf.IssueWriter(connection)
+        for study, issues in found:
+            if connection.execute("SELECT 1 FROM study WHERE id = ?", (study,)).fetchone() is not None:
+                writer.replace_study(study, issues)
 
 
 def _facts(connection: sqlite3.Connection, study: int) -> list[ObjectFacts]:
