@@ -9,6 +9,7 @@ from pydicom.uid import UID
 
 from lightbox.network import contexts, find, get, implementation, move, query_keys
 from lightbox.network.identity import LocalIdentity
+from lightbox.network.worklist import ian, mpps, mwl
 
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -24,6 +25,9 @@ def services() -> str:
         *((UID(uid).name, uid, "yes", "demonstration archive") for uid in find.MODELS.values()),
         (UID(get.MODEL).name, get.MODEL, "yes", "demonstration archive"),
         (UID(move.MODEL).name, move.MODEL, "yes", "demonstration archive"),
+        (UID(mwl.MODEL).name, mwl.MODEL, "yes", "no"),
+        (UID(mpps.SOP_CLASS).name, mpps.SOP_CLASS, "yes", "no"),
+        (UID(ian.SOP_CLASS).name, ian.SOP_CLASS, "yes", "yes"),
         ("All storage SOP classes, see below", "", "yes", "yes"),
     ]
     return _table(("SOP class", "UID", "SCU", "SCP"), rows)
