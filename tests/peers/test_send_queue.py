@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -427,3 +428,19 @@ def test_what_is_refused_by_dimse_goes_by_stow(home: Path, tmp_path: Path) -> No
         held = server.rest(f"/instances/{server.rest('/instances')[0]}/file")
         assert pydicom.dcmread(BytesIO(held)).StudyInstanceUID == made[0].StudyInstanceUID
         queue.close()
+
+
+def test_the_command_line_takes_the_report_itself(home: Path, orthanc: Server, tmp_path: Path) -> None:
+    """``send --commit --wait`` listens on our port while it waits, since Orthanc reports by a call of its own."""
+    settings = Settings(home)
+    orthanc.identity().save(settings)
+    PeerBook(settings).add(orthanc.peer("orthanc", commitment="always"))
+    paths = images(tmp_path / "files", 12)
+    command = [sys.executable, "-m", "lightbox", "--home", str(home), "send", "orthanc", str(tmp_path / "files")]
+    done = subprocess.run(
+        [*command, "--commit", "--wait", "--timeout", "60", "--json"], capture_output=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["queued"], told["sent"], told["confirmed"], told["failed"]) == (12, 12, 12, [])
+    assert len(orthanc.rest("/instances")) == len(paths)

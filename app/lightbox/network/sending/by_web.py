@@ -15,7 +15,7 @@ from lightbox.core.jobs import CancelToken
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.secrets import Secrets
-from lightbox.network.sending import retry, rounds
+from lightbox.network.sending import faults, retry, rounds
 from lightbox.network.sending.readback import Catcher, Copy
 from lightbox.network.sending.retry import Verdict
 from lightbox.network.sending.sources import Sources
@@ -127,7 +127,7 @@ class WebRound:
         except (LightboxError, OSError) as error:
             self.failure = error
         except Exception as error:
-            logger.exception("a sending thread ended")
+            logger.error("a sending thread ended: %s", faults.place(error))
             self.failure = error
 
     def _settle(self, record: ObjectRecord, result: StoreResult) -> bool:

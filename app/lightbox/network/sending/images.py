@@ -22,7 +22,7 @@ FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 """Study Root Query/Retrieve Information Model - FIND."""
 
 _LIST = 64
-"""So many UIDs are asked for by name (PS3.4 C.2.2.2.2); of more, the whole series is listed."""
+"""So many UIDs are asked for at once (list of UID matching, PS3.4 C.2.2.2.2)."""
 
 
 def proposals() -> list[Proposal]:
@@ -51,16 +51,14 @@ def held(
         The peer could not be asked.
     """  # fmt: skip
     found: set[str] = set()
-    ordered = sorted(records, key=_series)
-    for (study, series), group in groupby(ordered, key=_series):
-        wanted = {record.sop_instance_uid for record in group}
-        if len(wanted) <= _LIST:
-            listed = _query(association, peer, study, series, sorted(wanted), cancel)
-            if thorough and not wanted <= listed:
-                listed |= _query(association, peer, study, series, (), cancel)
-        else:
-            listed = _query(association, peer, study, series, (), cancel)
-        found |= wanted & listed
+    for (study, series), group in groupby(sorted(records, key=_series), key=_series):
+        wanted = sorted({record.sop_instance_uid for record in group})
+        listed: set[str] = set()
+        for begin in range(0, len(wanted), _LIST):
+            listed |= _query(association, peer, study, series, wanted[begin : begin + _LIST], cancel)
+        if thorough and not set(wanted) <= listed:
+            listed |= _query(association, peer, study, series, (), cancel)
+        found |= listed.intersection(wanted)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from sqlite3 import Connection, Row
@@ -34,10 +34,19 @@ class NewObject:
     reason: str = ""
 
 
-def add(database: Database, peer: str, objects: Iterable[NewObject], *, priority: int, confirm: bool) -> int:
+def add(
+    database: Database,
+    peer: str,
+    objects: Iterable[NewObject],
+    *,
+    priority: int,
+    confirm: bool,
+    same: Callable[[NewObject, NewObject], bool] = lambda first, second: True,
+) -> int:
     """Add a job with all its objects, or nothing, and return its number. `objects` is never held as a whole.
 
-    The objects are collected in a temporary table first, so that reading files does not lock out the workers.
+    The objects are collected in a temporary table first, so that reading files does not lock out the workers. An object
+    that comes twice is sent once; of two that are not the `same` under one SOP Instance UID, the second has failed.
     """
     connection = database.connection()
     connection.execute(
@@ -63,6 +72,7 @@ def add(database: Database, peer: str, objects: Iterable[NewObject], *, priority
                 for item in batch
             ],
         )
+    _part(connection, same)
     now = time.time()
     with database.transaction() as writer:
         writer.execute("INSERT OR IGNORE INTO peer (name) VALUES (?)", (peer,))
@@ -70,18 +80,33 @@ def add(database: Database, peer: str, objects: Iterable[NewObject], *, priority
             "INSERT INTO job (peer, priority, confirm, created_at) VALUES (?,?,?,?)", (peer, priority, confirm, now)
         ).lastrowid
         assert job is not None
-        # The same object twice in one job is sent once
         writer.execute(
             "INSERT INTO object (job, sop_instance_uid, sop_class_uid, transfer_syntax_uid, study_instance_uid,"
             " series_instance_uid, path, size, reason, state, updated_at)"
             " SELECT ?, uid, class, syntax, study, series, path, size, reason,"
             " CASE reason WHEN '' THEN 'queued' ELSE 'failed' END, ? FROM incoming"
-            " WHERE number IN (SELECT min(number) FROM incoming GROUP BY uid, CASE uid WHEN '' THEN path END)"
+            " WHERE reason <> '' OR number IN (SELECT min(number) FROM incoming WHERE reason = '' GROUP BY uid)"
             " ORDER BY number",
             (job, now),
         )
     connection.execute("DELETE FROM incoming")
     return job
+
+
+def _part(connection: Connection, same: Callable[[NewObject, NewObject], bool]) -> None:
+    """Find objects of one SOP Instance UID that differ: only the first of them can be at the peer."""
+    rows = connection.execute(
+        "SELECT other.number, other.uid, other.path, first.path FROM incoming AS other JOIN (SELECT uid, min(number) AS"
+        " number FROM incoming WHERE reason = '' GROUP BY uid HAVING count(*) > 1) AS twice ON twice.uid = other.uid"
+        " JOIN incoming AS first ON first.number = twice.number"
+        " WHERE other.number > first.number AND other.reason = '' AND other.path <> first.path"
+    ).fetchall()
+    for number, uid, path, first in rows:
+        if not same(NewObject(uid, path=first), NewObject(uid, path=path)):
+            connection.execute(
+                "UPDATE incoming SET reason = ? WHERE number = ?",
+                ("another object of this job has the same SOP Instance UID and other content", number),
+            )
 
 
 def listed(database: Database, *, peer: str = "", job: int | None = None) -> list[JobRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from lightbox.library.file_lock import FileLock
+from lightbox.core.file_lock import FileLock
 
 
 def of(home: Path, peer: str) -> FileLock:

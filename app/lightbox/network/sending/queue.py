@@ -14,7 +14,7 @@ from psygnal import Signal
 from lightbox.core.jobs import CancelToken
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import PeerBook
-from lightbox.network.sending import jobs, transactions, work
+from lightbox.network.sending import faults, jobs, transactions, work
 from lightbox.network.sending.database import Database
 from lightbox.network.sending.sources import Sources
 from lightbox.network.sending.states import JobRecord, ObjectRecord, Priority, QueueSettings, State
@@ -104,7 +104,8 @@ class SendQueue:
             There is no such peer.
         """
         name = self._peers.get(peer).name
-        job = jobs.add(self._database, name, self._sources.describe(items), priority=priority, confirm=commit)
+        described = self._sources.describe(items)
+        job = jobs.add(self._database, name, described, priority=priority, confirm=commit, same=self._sources.same)
         self._tell()
         return job
 
@@ -240,8 +241,8 @@ class SendQueue:
                 if time.monotonic() - pruned > _PRUNE_S:
                     pruned = time.monotonic()
                     jobs.prune(self._database, time.time() - self.settings.keep_finished_s)
-            except Exception:
-                logger.exception("the send queue had a failure of its own")
+            except Exception as error:
+                logger.error("the send queue had a failure of its own: %s", faults.place(error))
             self._wake.wait(_POLL_S)
             self._wake.clear()
 

@@ -14,7 +14,7 @@ from lightbox.network import words
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
-from lightbox.network.sending import offer, retry
+from lightbox.network.sending import faults, offer, retry
 from lightbox.network.sending.retry import Verdict
 from lightbox.network.sending.sources import Sources
 from lightbox.network.sending.states import Confirm, ObjectRecord, QueueSettings, State
@@ -189,7 +189,7 @@ class Round:
                     self.failure = failure
                     return
         except Exception as error:  # a fault of ours must not leave objects behind as if they were being sent
-            logger.exception("a sending thread ended")
+            logger.error("a sending thread ended: %s", faults.place(error))
             self.failure = error
             self._stopped.set()
         finally:
@@ -230,6 +230,9 @@ class Round:
                 error.why or error.what if isinstance(error, LightboxError) else f"it cannot be read: {error.strerror}"
             )
             return Outcome(record.id, State.FAILED, reason), None
+        except Exception as error:  # one object that we stumble over must not stop the others
+            logger.error("an object could not be sent: %s", faults.place(error))
+            return Outcome(record.id, State.FAILED, f"a fault of this program ({faults.place(error)})"), None
 
     def _converted(self, record: ObjectRecord, description: Description, target: str) -> BinaryIO:
         from lightbox.network.sending.transcode import transcode

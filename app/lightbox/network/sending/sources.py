@@ -13,6 +13,7 @@ from lightbox.network.sending.states import ObjectRecord
 if TYPE_CHECKING:
     from lightbox.library.library import Library
 
+_CHUNK = 1 << 20
 _DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory: an index of files, never sent."""
 
@@ -34,6 +35,19 @@ class Sources:
         if record.path:
             return Path(record.path).open("rb")
         return self._library().open_object(record.sop_instance_uid)
+
+    def same(self, first: NewObject, second: NewObject) -> bool:
+        """Whether two objects are the same, byte for byte."""
+        with self._opened(first) as one, self._opened(second) as two:
+            while True:
+                here, there = one.read(_CHUNK), two.read(_CHUNK)
+                if here != there:
+                    return False
+                if not here:
+                    return True
+
+    def _opened(self, item: NewObject) -> BinaryIO:
+        return Path(item.path).open("rb") if item.path else self._library().open_object(item.sop_instance_uid)
 
     def describe(self, items: Iterable[str | Path]) -> Iterator[NewObject]:
         """Iterate over descriptions of what is to be queued: SOP Instance UIDs of the library, or files."""

@@ -14,7 +14,7 @@ from lightbox.core.errors import LightboxError, NotFoundError
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, own_identity
-from lightbox.network.sending import lease, offer, retry, rounds, work
+from lightbox.network.sending import faults, lease, offer, retry, rounds, work
 from lightbox.network.sending.checks import Checker, Impossible
 from lightbox.network.sending.confirm import Confirmer
 from lightbox.network.sending.database import Database
@@ -97,8 +97,8 @@ class PeerWorker:
                 self._told()
             while not self._stopped.is_set() and self._once():
                 pass
-        except Exception:
-            logger.exception("the worker of a peer ended")
+        except Exception as error:
+            logger.error("the worker of a peer ended: %s", faults.place(error))
         finally:
             lock.release()
 
@@ -285,9 +285,10 @@ class PeerWorker:
     def _down(self, circuit: Circuit, error: Exception) -> bool:
         reason = error.sentence() if isinstance(error, LightboxError) else type(error).__name__
         code = error.code if isinstance(error, AssociationError) else type(error).__name__
-        if retry.of_error(error) is Verdict.PERMANENT:
+        if isinstance(error, LightboxError) and retry.of_error(error) is Verdict.PERMANENT:
             logger.warning("a peer refused what was to be sent: %s", code)
             work.fail_all(self._database, self.name, reason)
+            work.give_up_confirming(self._database, self.name, f"not confirmed: {reason}")
         else:
             logger.info("a peer cannot be reached: %s", code)
             circuit.fail(time.time(), reason, self._settings)

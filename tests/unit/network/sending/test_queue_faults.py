@@ -409,3 +409,51 @@ def test_a_lost_report_is_asked_for_again(bench: Any, files: Files) -> None:
         assert queue.wait([job], timeout=20)
         assert queue.job(job).count(State.CONFIRMED) == 2
         assert len({action.TransactionUID for action in archive.actions}) >= 2
+
+
+def test_two_objects_under_one_uid(bench: Any, files: Files) -> None:
+    with FaultyArchive() as archive:
+        paths = files(2)
+        paths += [*files(1), *files(1, PatientName="Someone^Else")]
+        queue, job = bench.run(archive.peer(), paths)
+        assert (job.total, job.count(State.CONFIRMED), job.count(State.FAILED)) == (3, 2, 1)
+        failed = next(queue.objects(job.id, (State.FAILED,)))
+        assert failed.path == str(paths[3])
+        assert "the same SOP Instance UID and other content" in failed.reason
+
+
+def test_an_object_that_we_stumble_over(bench: Any, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightbox.network.sending import transcode
+
+    def stumble(*_: object) -> None:
+        raise IndexError("Someone^Secret")
+
+    monkeypatch.setattr(transcode, "transcode", stumble)
+    with FaultyArchive(accepts={CT: [IMPLICIT]}) as archive:
+        paths = files(3, "i", syntax=IMPLICIT) + files(2, "e")
+        queue, job = bench.run(archive.peer(), paths)
+        assert (job.count(State.CONFIRMED), job.count(State.FAILED)) == (3, 2)
+        assert {entry.reason.partition(" at ")[0] for entry in queue.objects(job.id, (State.FAILED,))} == {
+            "a fault of this program (IndexError"
+        }
+
+
+def test_rejected_while_it_is_confirmed(bench: Any, files: Files) -> None:
+    with FaultyArchive() as archive:
+        paths = files(1)
+        archive.forget = {uid_of(paths[0])}
+        bench.book.add(archive.peer())
+        queue = bench.queue(QueueSettings(first_delay_s=0.4, maximum_delay_s=0.4))
+        job = queue.enqueue("faulty", paths)
+        queue.start()
+        deadline = time.monotonic() + 10
+        while not queue.job(job).awaiting and time.monotonic() < deadline:
+            time.sleep(0.01)
+        archive.reject_for_good = True
+        assert queue.wait([job], timeout=20)
+        found = next(queue.objects(job))
+        assert (found.state, found.confirm) == (State.SENT, Confirm.IMPOSSIBLE)
+        assert "does not know our AE title" in found.reason
+        before = archive.associations
+        time.sleep(1.2)
+        assert archive.associations == before
