@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from lightbox.core.errors import LightboxError
 from lightbox.network.operation import Target
 from lightbox.network.receive import Received
 from lightbox.network.receiving.incoming import IncomingObject, is_out_of_space
+from lightbox.network.retrieving.identify import HEAD, identify
 from lightbox.network.retrieving.work import Supply, Work, share
 from lightbox.network.web import wado
 from lightbox.network.web.errors import WebError
@@ -22,13 +22,9 @@ from lightbox.network.web.service import WebService
 if TYPE_CHECKING:
     from lightbox.library.spool_file import SpoolFile
 
-_HEAD = 2048
-"""Bytes in which file meta information ends, for all practical purposes."""
 _COMMITTERS = 2
 _AHEAD = 8
 """Objects that may wait to be made durable while the next ones come."""
-_FILE_META = {0x0002: "sop_class", 0x0003: "sop_instance", 0x0010: "transfer_syntax"}
-_LONG = frozenset({b"OB", b"OW", b"UN", b"SQ", b"UT"})
 _NOT_SERVICE = frozenset({404, 410})
 """Refusals that concern one series or instance, not the service."""
 
@@ -116,7 +112,7 @@ class _Fetch:
         """Write one part into the spool and have it made durable while the next one comes."""
         pieces = iter(part.pieces)
         head = b""
-        while len(head) < _HEAD and (piece := next(pieces, None)) is not None:
+        while len(head) < HEAD and (piece := next(pieces, None)) is not None:
             head += piece
         event = _event(head, asked, self._work.peer.ae_title)
         self._work.tally.belongs(event.sop_instance_uid, target.series_uid)
@@ -142,24 +138,8 @@ class _Fetch:
 
 
 def _event(head: bytes, asked: str, source: str) -> Received:
-    """Return what the object says it is, by its file meta information (PS3.10 7.1).
-
-    An object without is taken as it is: the library reads its data set.
-    """
-    found: dict[str, str] = {}
-    position = 132
-    while head[128:132] == b"DICM" and position + 8 <= len(head) and head[position : position + 2] == b"\x02\x00":
-        number, vr, length = struct.unpack_from("<H2sH", head, position + 2)
-        position += 8
-        if vr in _LONG:
-            if position + 4 > len(head):
-                break
-            (length,) = struct.unpack_from("<I", head, position)
-            position += 4
-        if number in _FILE_META:
-            value = head[position : position + length]
-            found[_FILE_META[number]] = value.rstrip(b"\x00 ").decode("ascii", "replace")
-        position += length
-    return Received(
-        found.get("sop_instance", asked), found.get("sop_class", ""), found.get("transfer_syntax", ""), source
-    )
+    """Return what the object is; one that cannot be told is taken for the one that was asked for."""
+    found = identify(head)
+    if found is None:
+        return Received(asked, "", "", source)
+    return Received(found.sop_instance_uid or asked, found.sop_class_uid, found.transfer_syntax_uid, source)

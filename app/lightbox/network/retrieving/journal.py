@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lightbox.core import clock
 from lightbox.core.settings import write_atomically
-from lightbox.library.file_lock import FileLock
+from lightbox.core.file_lock import FileLock
 
 _FOLDER = ("network", "retrieves")
 

@@ -135,7 +135,7 @@ class WebFinder:
         unique = query_keys.UNIQUE_KEY[level]
         implied: dict[str, str] = dict(zip(("StudyInstanceUID", "SeriesInstanceUID"), path, strict=False))
         filters = {word: value for word, value in keys.items() if word not in implied}
-        seen: set[str] = set()
+        seen: set[tuple[str, ...]] = set()
         # One row more than is wanted tells whether there are more
         size = PAGE if limit is None else max(1, min(PAGE, limit + 1))
         offset = 0
@@ -144,8 +144,10 @@ class WebFinder:
             fresh = 0
             for data_set in page:
                 row = self._row(data_set, unique, implied)
-                if row is not None and row[unique] not in seen:
-                    seen.add(row[unique])
+                # Studies of two patients can have the same UID: both are to be seen
+                key = () if row is None else (row[unique], row.get("PatientID", ""), row.get("IssuerOfPatientID", ""))
+                if row is not None and key not in seen:
+                    seen.add(key)
                     fresh += 1
                     yield row
             if len(seen) >= MAX_ROWS:
