@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightbox.library import durable
-from lightbox.library.file_lock import FileLock
+from lightbox.core.file_lock import FileLock
 from lightbox.library.spool_file import READY, ReadyFile, SpoolFile, cannot_write, described
 
 __all__ = ["Abandoned", "ReadyFile", "Spool", "SpoolFile", "cannot_write", "read_batch"]

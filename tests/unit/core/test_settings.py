@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,30 @@ def test_values_survive_and_listeners_hear(tmp_path: Path) -> None:
     assert heard == [("window", {"x": 1})]
     assert Settings(tmp_path).get("window") == {"x": 1}
     assert Settings(tmp_path).get("absent", 7) == 7
+
+
+def test_two_programs_keep_each_others_values(tmp_path: Path) -> None:
+    window, command = Settings(tmp_path), Settings(tmp_path)
+    window.set("window", 1)
+    command.set("peers", ["A"])
+    window.set("window", 2)
+    assert window.get("peers") == ["A"]
+    assert command.get("window") == 2
+    assert Settings(tmp_path).get("peers") == ["A"]
+
+
+def test_values_stored_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    programs = [Settings(tmp_path) for _ in range(6)]
+    threads = [
+        threading.Thread(target=lambda n=n, s=s: [s.set(f"{n}.{i}", i) for i in range(10)])
+        for n, s in enumerate(programs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = Settings(tmp_path)
+    assert [kept.get(f"{n}.{i}") for n in range(6) for i in range(10)] == [i for _ in range(6) for i in range(10)]
 
 
 def test_broken_settings_are_said_and_kept(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from builders.library_objects import ct, encode
 from lightbox.core.errors import LightboxError
-from lightbox.library import file_lock
+from lightbox.core import file_lock
 from lightbox.library.library import Library
 
 
