@@ -10,7 +10,6 @@ from lightbox.core.errors import LightboxError, Problem, Severity
 from lightbox.core.jobs import CancelToken
 from lightbox.dicom import imports
 from lightbox.network import words
-from lightbox.network.contexts import LITTLE_ENDIAN
 from lightbox.network.errors import DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, own_identity
@@ -105,7 +104,8 @@ def query(
         As `lightbox.network.find.find`.
     """
     imports.ready()
-    from lightbox.network.worklist.entries import entry_of
+    from lightbox.network.contexts import LITTLE_ENDIAN
+    from lightbox.network.worklist.entry_reading import entry_of
 
     wanted = wanted or WorklistQuery()
     first, last = relative.resolve(wanted.dates)

@@ -50,10 +50,10 @@ def test_sequences_may_be_missing_empty_or_nonsense(scp: Start, identity: LocalI
     bare = Dataset()
     bare.PatientName = "Only^Name"
     found = mwl.query(scp([MWL], worklist([missing, empty, nonsense, bare])), identity)
-    assert [one.accession_number for one in found] == ["A1", "A2", "A3", ""]
+    assert [one.accession_number for one in found] == ["", "A1", "A2", "A3"]
     assert all("no scheduled procedure step" in one.notes[0] for one in found)
-    assert found[3].step.modality == ""
-    assert len(found[3].notes) == 4
+    assert found[0].step.modality == ""
+    assert len(found[0].notes) == 4
 
 
 def test_what_a_server_sends_although_it_was_not_asked_for_is_left_out(scp: Start, identity: LocalIdentity) -> None:
