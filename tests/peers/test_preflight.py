@@ -382,7 +382,8 @@ def test_sending_does_what_was_foretold(kind: str, data: Path, tmp_path: Path, h
         else:
             options = storescp_profile.write(folder / "profile.cfg", profile)
             server = stack.enter_context(peer_servers.start_storescp(folder, options=options))
-        peer = server.peer(kind, commitment="never")
+        # dcmqrscp fails now and then over two associations that store at once
+        peer = server.peer(kind, commitment="never", associations=1)
         report = preflight(peer, server.identity(), home, held)
         book = PeerBook(Settings(home))
         book.add(peer)
