@@ -158,3 +158,24 @@ def test_the_gate_in_a_process_of_its_own(home: Path, tmp_path: Path) -> None:
         assert check_in_process(home) == 1
         assert kept(library) == [("type2.missing", 1)]
         assert check_in_process(home) == 0
+
+
+def test_the_watch_looks_at_what_comes_in(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from lightbox.library.quality import process
+
+    monkeypatch.setattr(process, "QUIET_S", 0.05)
+    put(tmp_path, "a.dcm", KVP=None)
+    with Library.open(home) as library:
+        watch = process.QualityWatch(library, home)
+        done = threading.Event()
+        library.quality_changed.connect(done.set)
+        watch.start()
+        try:
+            library.import_paths([tmp_path])
+            assert done.wait(60)
+        finally:
+            watch.close()
+        assert kept(library) == [("type2.missing", 1)]
+        assert library.quality_pending() == 0
