@@ -37,10 +37,11 @@ def read_declaration(path: Path, peer: Peer, *, who: str = "") -> Declaration:
         The file cannot be read, or nothing in it.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "It is no text in UTF-8"
+        data = path.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
         raise LightboxError("The declaration cannot be read", where=str(path), why=why) from error
+    text = _text(data, path)
     if text.lstrip()[:1] in ("{", "["):
         found = declaration_json.read(text, peer.ae_title)
     else:
@@ -49,6 +50,19 @@ def read_declaration(path: Path, peer: Peer, *, who: str = "") -> Declaration:
     return replace(
         found, source=found.source or path.name, date=found.date or clock.stamp(), who=found.who or who or _user()
     )
+
+
+def _text(data: bytes, path: Path) -> str:
+    """Decode a file of a spreadsheet: UTF-8, UTF-16 with its mark, or the encoding of Windows in western Europe."""
+    if b"\x00" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        todo = "Save it as CSV or JSON"
+        raise LightboxError("The declaration is no text", where=str(path), todo=todo)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 class PeerFiles:

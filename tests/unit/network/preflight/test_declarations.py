@@ -197,6 +197,18 @@ def test_kept_for_each_peer_with_what_was_before(home: Path, tmp_path: Path) -> 
         files.declaration()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_files_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(f"SOP class;Transfer syntax;Größe\r\nCTImageStorage;{IMPLICIT};–\r\n".encode(encoding))
+    assert store.read_declaration(path, PEER).pairs == (Pair(CT, IMPLICIT),)
+    path.write_bytes(b"PK\x03\x04\x00\x00")
+    with pytest.raises(LightboxError, match="no text"):
+        store.read_declaration(path, PEER)
+    with pytest.raises(LightboxError, match="cannot be read"):
+        store.read_declaration(tmp_path / "missing.csv", PEER)
+
+
 def test_names_of_peers_cannot_leave_the_folder(home: Path) -> None:
     name = store.folder_name("../../etc/passwd")
     assert "/" not in name
