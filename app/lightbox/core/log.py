@@ -25,6 +25,13 @@ def set_up(level: int = logging.ERROR) -> None:
     warnings.showwarning = _note
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # A library that is imported later may set its own level again (pydicom does).
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL or record.name.partition(".")[0] not in _QUIET
 
 
 def _note(
