@@ -112,6 +112,7 @@ class _Work:
         self._dataset = dataset
         self._plan = plan
         self._moment = moment
+        self._encoding = (implicit, little)
         self._old = original.PriorValues(dataset, implicit, little)
         self._applied = Applied("", "", "", "")
         self.touched: set[int] = set()
@@ -187,9 +188,13 @@ class _Work:
                 if new is not None and keyword:
                     self._note(keyword)
                     self._dataset[tag] = DataElement(tag, "UI", new, validation_mode=config.IGNORE)
-            elif vr == "SQ" and keyword and uid_mapping.holds(copy.deepcopy(self._dataset[tag].value), uids):
-                self._note(keyword)
-                uid_mapping.map_items(self._dataset[tag].value, uids)
+            elif vr == "SQ" and keyword and uid_mapping.may_hold(element, uids):
+                if uid_mapping.holds(copy.deepcopy(self._dataset[tag].value), uids):
+                    self._dataset[tag] = element  # the prior value is kept as it was encoded
+                    self._note(keyword)
+                    uid_mapping.map_items(self._dataset[tag].value, uids)
+                else:
+                    self._dataset[tag] = element
 
     def _replace_sequence(self, keyword: str, items: list[Dataset]) -> None:
         existing = reply.items(self._dataset, keyword)
@@ -214,6 +219,8 @@ class _Work:
             return
         self._note("SpecificCharacterSet")
         faults = charset_change.to_utf8(self._dataset)
+        # All text is converted: what is still encoded is no text and stays as it is
+        self._dataset.set_original_encoding(*self._encoding, self._dataset._character_set)
         self.touched |= {int(tag) for tag in self._dataset.keys()}  # noqa: SIM118 (a data set is no mapping)
         self._applied.notes.append("Text was converted to UTF-8, since the order has letters that the object's lacks")
         if faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pydicom import config
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.sequence import Sequence
 
 from lightbox.network.worklist.charset_change import vr_of
@@ -23,6 +23,13 @@ def mapped(value: object, uids: Mapping[str, str]) -> str | list[str] | None:
         return None
     new = [uids.get(part, part) for part in parts]
     return new if len(new) > 1 else new[0]
+
+
+def may_hold(element: RawDataElement | DataElement, uids: Mapping[str, str]) -> bool:
+    """Whether an element may hold one of the UIDs, told from its bytes without decoding it."""
+    if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
+        return any(uid.encode("ascii", "replace") in element.value for uid in uids)
+    return True
 
 
 def holds(items: Sequence, uids: Mapping[str, str]) -> bool:

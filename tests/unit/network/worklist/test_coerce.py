@@ -95,6 +95,8 @@ def test_real_files_keep_their_pixels_and_all_that_is_not_of_patient_or_order(da
                 continue
             one, other = before.get_item(tag), after.get_item(tag)
             assert other is not None, f"{path.name} lost {tag}"
+            if str(one.VR) == "SQ":
+                assert before[tag].value == after[tag].value, f"{path.name} changed {tag}"
             if isinstance(getattr(one, "value", None), bytes) and isinstance(other.value, bytes):
                 assert one.value == other.value, f"{path.name} changed {tag}"
         assert reply.text(after, "PatientName") == "Local^Name"
@@ -176,6 +178,46 @@ def test_a_name_in_other_letters_turns_the_object_into_utf8_and_keeps_the_former
     assert prior.get_item("PatientName") is not None
     assert any("UTF-8" in note for note in applied.notes)
     assert after.PixelData == b"\x01\x02\x03\x04"
+
+
+def test_text_in_sequences_is_converted_too_and_other_elements_stay_as_they_are() -> None:
+    inner = Dataset()
+    inner.RequestedProcedureDescription = "Größe"
+    declared = Dataset()
+    declared.SpecificCharacterSet = "ISO_IR 144"
+    declared.RequestedProcedureDescription = "Москва"
+    stream = make("ISO_IR 100", ReferencedRequestSequence=Sequence([inner, declared]), KVP="120.50 ")
+    before = pydicom.dcmread(io.BytesIO(stream.getvalue()))
+    after, _ = run(stream, replace(ENTRY, patient_name="山田^太郎"))
+    assert [item.RequestedProcedureDescription for item in after.ReferencedRequestSequence] == ["Größe", "Москва"]
+    assert after.ReferencedRequestSequence[1].SpecificCharacterSet == "ISO_IR 192"
+    assert after.get_item("KVP").value == before.get_item("KVP").value
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("entry", "options"), [(replace(ENTRY, patient_name="山田^太郎"), {}), (ENTRY, {"new_uids": True})]
+)
+def test_real_files_in_other_letters_and_with_new_uids(data: Path, entry: WorklistEntry, options: dict) -> None:
+    checked = 0
+    for path in samples(data):
+        try:
+            before = reading.read_dataset(io.BytesIO(path.read_bytes()))
+        except reading.NotDicomError:
+            continue
+        result, applied, plan = reconciled(path, entry, **options)
+        after = reading.read_dataset(io.BytesIO(result))
+        assert reply.text(after, "PatientName") == entry.patient_name
+        assert reply.text(after, "SOPInstanceUID") == plan.uids.get(
+            applied.before.get("SOPInstanceUID", ""), reply.text(before, "SOPInstanceUID")
+        )
+        for tag in reading.PIXEL_TAGS:
+            assert (tag in before) == (tag in after)
+            if tag in before:
+                assert before.get_item(tag).value == after.get_item(tag).value
+        assert len(after) >= len([tag for tag in before.keys() if tag.element and tag.group != 0xFFFE]) - 2  # noqa: SIM118
+        checked += 1
+    assert checked >= 40
 
 
 def test_text_of_an_undeclared_character_set_is_not_lost() -> None:
