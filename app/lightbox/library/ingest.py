@@ -257,7 +257,10 @@ def candidate_of_ready(file: ReadyFile, origin: str, *, verify: bool = False) ->
             reason = "the power failed while it was written; its sender was not told that it arrived"
             return Refused(origin, source, validate.TRUNCATED, reason, path, _hash(descriptor), size)
         digest = _hash(descriptor)
-        header, problem = examine(Descriptor(descriptor, size))
+        try:
+            header, problem = examine(Descriptor(descriptor, size))
+        except Exception as error:  # it was acknowledged: whatever a stranger sent is kept, and stops nothing else
+            header, problem = None, (validate.UNREADABLE, f"it cannot be read ({type(error).__name__})")
     finally:
         os.close(descriptor)
     if header is None:

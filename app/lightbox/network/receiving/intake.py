@@ -121,7 +121,7 @@ class Intake:
                 failures = 0
                 if sweep:
                     swept_at = time.monotonic()
-            except (LightboxError, OSError) as error:
+            except Exception as error:
                 logger.warning("received objects could not be brought in yet: %s", type(error).__name__)
                 self._failed(error)
                 failures += 1
@@ -147,10 +147,27 @@ class Intake:
             files = [self._pending[place] for place in range(min(len(self._pending), LARGEST_BATCH))]
         if not files:
             return
-        self._note(self._library.ingest_files(files))
+        try:
+            self._note(self._library.ingest_files(files))
+        except (LightboxError, OSError):
+            raise
+        except Exception as error:
+            self._one_by_one(files, error)
         with self._change:
             for _ in files:
                 self._pending.popleft()
+
+    def _one_by_one(self, files: list[ReadyFile], error: Exception) -> None:
+        """Bring in what can be brought in after a fault of ours; the rest stays in the spool, where it is safe."""
+        logger.error("a batch of received objects failed: %s", type(error).__name__)
+        for file in files:
+            try:
+                self._note(self._library.ingest_files([file]))
+            except (LightboxError, OSError):
+                raise
+            except Exception as fault:
+                logger.error("a received object stays in the spool: %s", type(fault).__name__)
+                self._failed(fault)
 
     def _note(self, report: ImportReport) -> None:
         if report.added or report.duplicates or report.quarantined or report.refused:
