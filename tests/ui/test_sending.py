@@ -128,3 +128,25 @@ def test_a_drag_carries_only_studies_that_are_here(window: Any) -> None:
     carried = model.mimeData([model.index(0, 0), model.index(0, 3), model.index(1, 0)])
     assert study_drag.studies_in(carried) == [model.rows[0].uid, model.rows[1].uid]
     assert model.flags(model.index(0, 0)) & Qt.ItemFlag.ItemIsDragEnabled
+
+
+def test_grave_faults_are_shown_before_anything_is_sent(
+    window: Any, archive: tuple[Archive, Library], cases: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    import pydicom
+
+    dataset = pydicom.dcmread(next(path for path in sorted(cases.rglob("*")) if path.is_file()))
+    dataset.ImageType = ""
+    dataset.save_as(tmp_path / "faulty.dcm")
+    window.sending.send_files("Main archive", [tmp_path / "faulty.dcm"])
+    sheet = window.quality_sheet
+    qtbot.waitUntil(sheet.isVisible, timeout=WAIT)
+    assert "Main archive" in sheet._heading.text()
+    where = [sheet.table.text_at(line, 1) for line in range(sheet.table.lines())]
+    assert any("ImageType" in text for text in where)
+    sheet._keep.click()
+    assert not sheet.isVisible() and not window.sending.jobs
+    window.sending.send_files("Main archive", [tmp_path / "faulty.dcm"])
+    qtbot.waitUntil(sheet.isVisible, timeout=WAIT)
+    sheet.send_anyway.click()
+    assert card(window, qtbot, "confirmed").job.total == 1

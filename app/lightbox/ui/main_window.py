@@ -126,6 +126,7 @@ class MainWindow(QMainWindow):
         self.studies.send_wanted.connect(self.sending.send_studies)
         self.studies.send_files_wanted.connect(self.sending.send_files)
         self.sending.queued.connect(self._queued_to_send)
+        self.sending.doubtful.connect(lambda *told: self.quality_sheet.ask(*told))
         self.sending.failed.connect(lambda text: self.notices.show_notice("critical", text))
         self.sending.changed.connect(
             lambda: self.status.show_unconfirmed(self.sending.waiting, self.sending.unconfirmed)

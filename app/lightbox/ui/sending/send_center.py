@@ -17,6 +17,7 @@ from lightbox.ui.sending.object_table import MOST_ROWS
 from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
+    from lightbox.library.quality.sending import Doubt
     from lightbox.network.sending.queue import SendQueue
 
 _GATHER_MS = 200
@@ -33,6 +34,8 @@ class SendCenter(QObject):
     failed = Signal(str)
     queued = Signal(int, str)
     """Number of objects that were queued, and the name of the archive."""
+    doubtful = Signal(str, list, object)
+    """Name of the archive, what is wrong with the objects, and what sends them all the same."""
 
     def __init__(self, workstation: Workstation, bridge: Bridge) -> None:
         super().__init__()
@@ -72,34 +75,52 @@ class SendCenter(QObject):
         return sum(self.counts.get(state.value, 0) for state in OPEN_STATES)
 
     def send_studies(self, peer_name: str, study_uids: Sequence[str]) -> None:
-        """Queue studies of the library for an archive."""
+        """Queue studies of the library for an archive; what has grave faults is shown first."""
 
-        def work(queue: SendQueue) -> int:
+        def listed() -> list[str | Path]:
             library = self._workstation.library
-            uids = [
+            return [
                 item.sop_instance_uid
                 for study in study_uids
                 for series in library.series_of(study)
                 for item in library.instances_of(series.series_instance_uid)
             ]
-            queue.enqueue(peer_name, uids)
-            return len(uids)
 
-        self._run(work, lambda number: self._queued(number, peer_name))
+        self._send(peer_name, listed)
 
     def send_files(self, peer_name: str, paths: Sequence[Path]) -> None:
-        """Queue files and folders for an archive; they are read when their turn comes."""
+        """Queue files and folders for an archive; what has grave faults is shown first."""
 
-        def work(queue: SendQueue) -> int:
-            files = [
-                file
-                for path in paths
-                for file in (sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path])
-            ]
-            queue.enqueue(peer_name, files)
-            return len(files)
+        def listed() -> list[str | Path]:
+            found: list[str | Path] = []
+            for path in paths:
+                found += sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+            return found
 
-        self._run(work, lambda number: self._queued(number, peer_name))
+        self._send(peer_name, listed)
+
+    def _send(self, peer_name: str, listed: Callable[[], list[str | Path]]) -> None:
+        def work(queue: SendQueue) -> tuple[list[str | Path], list[Doubt]]:
+            from lightbox.library.quality.sending import doubts
+
+            items = listed()
+            found = doubts(items, lambda: self._workstation.library)
+            if not found:
+                queue.enqueue(peer_name, items)
+            return items, found
+
+        def done(result: tuple[list[str | Path], list[Doubt]]) -> None:
+            items, found = result
+            if found:
+                self.doubtful.emit(peer_name, found, lambda: self.send_anyway(peer_name, items))
+            else:
+                self._queued(len(items), peer_name)
+
+        self._run(work, done)
+
+    def send_anyway(self, peer_name: str, items: Sequence[str | Path]) -> None:
+        """Queue objects although the archive may refuse some of them."""
+        self._run(lambda queue: queue.enqueue(peer_name, items), lambda _job: self._queued(len(items), peer_name))
 
     def retry(self, job: int) -> None:
         """Try again now."""

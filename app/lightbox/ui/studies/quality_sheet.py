@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -13,7 +14,8 @@ from lightbox.ui.sheet import Sheet
 from lightbox.ui.widgets import Badge, button, label, row
 
 if TYPE_CHECKING:
-    from lightbox.library.quality.model import StoredIssue
+    from lightbox.library.quality.model import QualityIssue, StoredIssue
+    from lightbox.library.quality.sending import Doubt
 
 SEVERITIES = {
     Severity.ERROR: ("error", "critical", "critical"),
@@ -61,24 +63,37 @@ class QualitySheet(Sheet):
         for part in self._told:
             inner.addWidget(part)
         self.column.addWidget(details)
-        self._issues: list[StoredIssue] = []
+        self.send_anyway = button("Send anyway", "primary", on_click=self._send)
+        self._keep = button("Do not send", on_click=self.dismiss)
+        self.column.addLayout(row(None, self._keep, self.send_anyway))
+        self._issues: list[tuple[QualityIssue, int]] = []
+        self._on_send: Callable[[], object] | None = None
         self.table.selectionModel().selectionChanged.connect(lambda *_: self._tell())
 
     def open_with(self, title: str, issues: list[StoredIssue]) -> None:
         """Show the list of a study."""
-        self._issues = issues
-        self._heading.setText(f"Quality of {title}")
+        self._open(f"Quality of {title}", [(entry.issue, entry.count) for entry in issues], None)
+
+    def ask(self, peer_name: str, doubts: list[Doubt], send: Callable[[], object]) -> None:
+        """Show what an archive may refuse or misread before it is sent; `send` sends it all the same."""
+        title = f"Before this is sent to {peer_name}"
+        self._open(title, [(entry.issue, entry.count) for entry in doubts], send)
+
+    def _open(self, title: str, issues: list[tuple[QualityIssue, int]], send: Callable[[], object] | None) -> None:
+        self._issues, self._on_send = issues, send
+        self._heading.setText(title)
+        for part in (self.send_anyway, self._keep):
+            part.setVisible(send is not None)
         rows = []
-        for entry in issues:
-            word, _, shade = SEVERITIES[entry.issue.severity]
-            found = entry.issue
+        for issue, count in issues:
+            word, _, shade = SEVERITIES[issue.severity]
             rows.append(
                 (
                     (word, shade),
-                    (found.where, ""),
-                    (found.found, ""),
-                    (found.expected, "text-secondary"),
-                    (words.count(entry.count), "text-secondary"),
+                    (issue.where, ""),
+                    (issue.found, ""),
+                    (issue.expected, "text-secondary"),
+                    (words.count(count), "text-secondary"),
                 )
             )
         self.table.fill(rows, right=(4,))
@@ -88,13 +103,19 @@ class QualitySheet(Sheet):
             self.table.selectRow(0)
         self._tell()
 
+    def _send(self) -> None:
+        send, self._on_send = self._on_send, None
+        self.dismiss()
+        if send is not None:
+            send()
+
     def _tell(self) -> None:
         chosen = self.table.chosen()
         if not chosen:
             for part in self._told:
                 part.setText("")
             return
-        entry = self._issues[chosen[0]].issue
+        entry = self._issues[chosen[0]][0]
         texts = (entry.where, f"Found: {entry.found}", f"Expected: {entry.expected}", f"Repair: {entry.repair}")
         for part, text in zip(self._told, texts, strict=True):
             part.setText(text)
