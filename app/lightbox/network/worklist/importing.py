@@ -5,6 +5,7 @@ What was changed is kept in a protected record of the data folder; logs and repo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -180,19 +181,19 @@ def carry_out(
             if progress is not None:
                 progress(Progress(number, len(sources.objects), "images"))
         record = _keep_record(home, plan, applied, confirmed=confirmed, system=system)
-        here = [
-            copying.is_here(library, one.sop_instance_uid, copied) for one, copied in zip(applied, copies, strict=True)
-        ]
-        for known, copied in zip(here, copies, strict=True):
-            if not known:
-                _spool(library, copied)
-        report = library.ingest_spool()
-        report.duplicates += sum(here)
-        report.study_uids |= {one.study_instance_uid for one, known in zip(applied, here, strict=True) if known}
-        report.refused += sources.refused
-        now_here = [
-            copying.is_here(library, one.sop_instance_uid, copied) for one, copied in zip(applied, copies, strict=True)
-        ]
+        here: dict[str, bool] = {}
+        digests: dict[str, set[str]] = {}
+        for one, copied in zip(applied, copies, strict=True):
+            here[one.sop_instance_uid] = copying.is_here(library, one.sop_instance_uid, copied)
+            if not here[one.sop_instance_uid]:
+                digests.setdefault(one.sop_instance_uid, set()).add(_spool(library, copied))
+    report = library.ingest_spool()
+    known = [one for one in applied if here[one.sop_instance_uid]]
+    report.duplicates += len(known)
+    report.study_uids |= {one.study_instance_uid for one in known}
+    report.refused += sources.refused
+    arrived = {one.sop_instance_uid: one for one in applied if _arrived(library, one, here, digests)}
+    instances = [_performed(library, one) for one in arrived.values()]
     attributes: dict[str, int] = {}
     for one in applied:
         for keyword in one.changed:
@@ -201,7 +202,6 @@ def carry_out(
     logger.info(
         "outside objects were reconciled with an order: %d objects, %d attributes", len(applied), len(attributes)
     )
-    instances = [_performed(library, one) for one, is_here in zip(applied, now_here, strict=True) if is_here]
     return Reconciled(report, instances, attributes, notes, record)
 
 
@@ -215,16 +215,28 @@ def _work_folder(home: Path) -> Path:
     return folder
 
 
-def _spool(library: Library, path: Path) -> None:
+def _arrived(library: Library, one: Applied, here: dict[str, bool], digests: dict[str, set[str]]) -> bool:
+    """Whether the library holds this very copy, or held an equal one before."""
+    if here[one.sop_instance_uid]:
+        return True
+    record = library.instance(one.sop_instance_uid)
+    return record is not None and record.sha256 in digests.get(one.sop_instance_uid, ())
+
+
+def _spool(library: Library, path: Path) -> str:
+    """Put a copy durably into the spool of the library and return its SHA-256."""
+    digest = hashlib.sha256()
     file = library.spool().writer("import")
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 file.write(chunk)
+                digest.update(chunk)
     except BaseException:
         file.abort()
         raise
     file.commit()
+    return digest.hexdigest()
 
 
 def _performed(library: Library, one: Applied) -> PerformedInstance:
