@@ -175,6 +175,10 @@ def query(
         source.start()
     for source in work:
         source.wait()
+    if token.cancelled:
+        deadline = time.monotonic() + _GIVE_UP_S
+        for source in work:
+            source.give_up(deadline)
     gathering.close()
     if token.cancelled:
         raise Cancelled
@@ -251,12 +255,13 @@ class _Source:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait for the end; after a cancellation only a moment (a peer may hang in connecting)."""
-        while self._thread.is_alive():
+        """Wait for the end or a cancellation."""
+        while self._thread.is_alive() and not self._cancel.cancelled:
             self._thread.join(0.05)
-            if self._cancel.cancelled:
-                self._thread.join(_GIVE_UP_S)
-                return
+
+    def give_up(self, deadline: float) -> None:
+        """Wait a moment for the end after a cancellation: a peer may hang in connecting."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         self._tell(State.RUNNING)

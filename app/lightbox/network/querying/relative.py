@@ -12,6 +12,7 @@ from lightbox.core.errors import UsageError
 _SPAN = re.compile(r"(?:the\s+)?(?:last|past|previous)\s+(?:(\d{1,4}|[a-z]+)\s+)?(day|week|month|year)s?")
 _CALENDAR = re.compile(r"(this|last|previous)\s+(week|month|year)")
 _SINCE = re.compile(r"since\s+(.+)")
+_DAYS = re.compile(r"(\d{4}-\d{2}-\d{2})?(\.\.)?(\d{4}-\d{2}-\d{2})?")
 _NUMBERS = {
     word: number
     for number, word in enumerate(
@@ -83,9 +84,18 @@ def _calendar(unit: str, day: date, *, before: bool) -> tuple[str, str]:
 
 
 def _absolute(text: str) -> tuple[str, str]:
+    compact = text.strip()
+    days = _DAYS.fullmatch(compact)
+    if days and (days[1] or days[3]) and bool(days[2]) >= bool(days[3]):
+        try:
+            first, last = (f"{date.fromisoformat(part):%Y%m%d}" if part else "" for part in (days[1], days[3]))
+        except ValueError as error:
+            raise UsageError("There is no such day", where=text, todo="Write year-month-day") from error
+        if first and last and first > last:
+            raise UsageError("The time span ends before it begins", where=text)
+        return (first, last) if days[2] else (first, first)
     from lightbox.network.query_keys import date_range
 
-    compact = text.strip()
     if re.fullmatch(r"\d{4}-\d{2}", compact):
         year, month = int(compact[:4]), int(compact[5:])
         if 1 <= month <= 12:

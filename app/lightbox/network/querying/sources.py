@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lightbox.core.errors import Problem
 from lightbox.core.jobs import CancelToken
+from lightbox.dicom.dates import parse_da
 from lightbox.network.errors import AssociationError, DimseError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.querying import questions, regions, splitting
+from lightbox.network.querying.persons import Likeness, birth_dates
 from lightbox.network.querying.questions import Question
 from lightbox.network.querying.rows import FoundStudy, fits, from_reply
 from lightbox.network.web.errors import WebError
@@ -280,7 +282,7 @@ def ask_library(
             if count >= limit:
                 result.truncated = f"More than the {limit} studies that were asked for"
                 return result
-            if question.region and not _library_shows(library, record, question.region):
+            if question.region and not library_shows(library, record, question.region):
                 continue
             if contradicts(record, question):
                 continue
@@ -291,7 +293,8 @@ def ask_library(
         after = page.next
 
 
-def _library_shows(library: Library, record: StudyRecord, region: str) -> bool:
+def library_shows(library: Library, record: StudyRecord, region: str) -> bool:
+    """Whether a study of the library shows `region`; so it is taken when it cannot be told."""
     series = library.series_of(record.study_instance_uid)
     found = regions.of(
         [entry.body_part_examined for entry in series],
@@ -303,12 +306,14 @@ def _library_shows(library: Library, record: StudyRecord, region: str) -> bool:
 def contradicts(record: StudyRecord, question: Question) -> bool:
     """Whether a reply cannot be what was asked for: archives answer with everything for keys that they do not match."""
     study = question.study
-    if question.birth_date and record.patient_birth_date and record.patient_birth_date != question.birth_date:
+    if question.birth_date and birth_dates(question.birth_date, record.patient_birth_date) is Likeness.DIFFERENT:
         return True
-    if record.study_date:
-        if study.study_date_from and record.study_date < study.study_date_from:
-            return True
-        if study.study_date_to and record.study_date > study.study_date_to:
+    day = parse_da(record.study_date)  # archives also send 2024-01-31 and worse
+    if day is not None:
+        date = f"{day:%Y%m%d}"
+        if (study.study_date_from and date < study.study_date_from) or (
+            study.study_date_to and date > study.study_date_to
+        ):
             return True
     if study.modalities and record.modalities_in_study and not set(study.modalities) & set(record.modalities_in_study):
         return True

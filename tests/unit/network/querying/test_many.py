@@ -202,6 +202,18 @@ def test_keys_that_an_archive_ignores_are_checked_here(memory: Start, identity: 
     assert list(answer.rows) == ["1.1"]
 
 
+def test_odd_dates_are_no_reason_to_leave_a_study_out(memory: Start, identity: LocalIdentity) -> None:
+    class Ignorant(MemoryArchive):
+        def _find(self, event):
+            for row in self.studies:
+                yield 0xFF00, row
+
+    archive = Ignorant([study_row("1.1", "2024-01-05"), study_row("1.2", "5 Jan"), study_row("1.3", "2020.01.01")])
+    question = StudyQuery(study_date_from="20240101")
+    answer = many.query([memory("odd", archive)], None, question, identity=identity)
+    assert sorted(answer.rows) == ["1.1", "1.2"]
+
+
 def test_all_chest_x_rays_of_a_patient(memory: Start, identity: LocalIdentity) -> None:
     part = Dataset()
     part.StudyInstanceUID, part.SeriesInstanceUID, part.BodyPartExamined = "1.3", "1.3.1", "CHEST"
