@@ -70,6 +70,8 @@ class FaultyArchive:
         self.reject, self.reject_for_good = 0, False
         self.drop_after: int | None = None
         self.stall_s = 0.0
+        self.find_status = 0x0000
+        """A failure status of every C-FIND."""
         self.keep_older = False
         self.forget: set[str] = set()
         self.report, self.report_delay_s = Report.OTHER, 0.05
@@ -176,6 +178,9 @@ class FaultyArchive:
 
     def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         self.queries += 1
+        if self.find_status:
+            yield self.find_status, None
+            return
         asked = event.identifier
         wanted = asked.get("SOPInstanceUID") or []
         names = {str(wanted)} if isinstance(wanted, str) else {str(uid) for uid in wanted}

@@ -72,6 +72,8 @@ def orthanc(tmp_path: Path) -> Iterator[Server]:
     folder.mkdir()
     with peer_servers.start_orthanc(folder, own_port=peer_servers.free_port()) as server:
         yield server
+        with contextlib.suppress(ProcessLookupError):  # it takes seconds to end otherwise
+            os.killpg(server.process.pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -267,7 +269,8 @@ def test_an_archive_that_keeps_older_content(home: Path, tmp_path: Path) -> None
         with report_receiver(home, desk.identity):
             queue = desk.queue()
             queue.start()
-            check(desk, queue, queue.enqueue("orthanc", images(tmp_path / "a", 6)), images(tmp_path / "a", 6))
+            paths = images(tmp_path / "a", 6)
+            check(desk, queue, queue.enqueue("orthanc", paths), paths)
             pixels = images(tmp_path / "b", 1, PixelData=bytes(64 * 64 * 2))
             name = images(tmp_path / "c", 2, patient="Corrected^Name")[1:]
             same = images(tmp_path / "d", 3)[2:]

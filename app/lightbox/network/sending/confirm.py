@@ -249,19 +249,16 @@ class Confirmer:
         step = getattr(error, "step", "operation")
         if step != "operation":
             raise error
-        now = time.time()
-        reason = f"to be confirmed: {error.why or error.what}"
-        rulings = [
-            Ruling(
-                record.id,
-                State.SENT,
-                reason,
-                Confirm.WANTED,
-                now + retry.delay(checks.get(record.id, 0) + 1, self._settings),
-                checked=False,
-            )
-            for record in records
-        ]
+        rulings = []
+        for record in records:
+            count = checks.get(record.id, 0) + 1
+            if count >= self._settings.tries:
+                reason = f"not confirmed: {error.why or error.what} ({count} attempts)"
+                rulings.append(Ruling(record.id, State.SENT, reason, Confirm.IMPOSSIBLE))
+                continue
+            moment = time.time() + retry.delay(count, self._settings)
+            reason = f"to be confirmed: {error.why or error.what}"
+            rulings.append(Ruling(record.id, State.SENT, reason, Confirm.WANTED, moment))
         transactions.rule(self._database, rulings)
 
     def _rule(

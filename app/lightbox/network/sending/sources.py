@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -31,10 +32,22 @@ class Sources:
         self._library = library
 
     def open(self, record: ObjectRecord) -> BinaryIO:
-        """Open an object of the queue for reading, seekable."""
-        if record.path:
-            return Path(record.path).open("rb")
-        return self._library().open_object(record.sop_instance_uid)
+        """Open an object of the queue for reading, seekable.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        LightboxError
+            The library does not have it (any more), or it is not what was queued.
+        """
+        if not record.path:
+            return self._library().open_object(record.sop_instance_uid)
+        file = Path(record.path).open("rb")  # noqa: SIM115 - the caller closes it
+        if record.size and os.fstat(file.fileno()).st_size != record.size:
+            file.close()
+            raise LightboxError("The object cannot be sent", why="the file changed after it was queued")
+        return file
 
     def same(self, first: NewObject, second: NewObject) -> bool:
         """Whether two objects are the same, byte for byte."""

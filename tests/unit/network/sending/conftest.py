@@ -13,6 +13,7 @@ from lightbox.core.settings import Settings
 from lightbox.library.library import Library
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, PeerBook
+from lightbox.network.sending import queue as queue_module
 from lightbox.network.sending.queue import SendQueue
 from lightbox.network.sending.states import JobRecord, QueueSettings
 
@@ -60,8 +61,9 @@ def identity() -> LocalIdentity:
 
 
 @pytest.fixture
-def bench(home: Path, identity: LocalIdentity) -> Iterator[Bench]:
+def bench(home: Path, identity: LocalIdentity, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """See `Bench`; queues are closed at the end."""
+    monkeypatch.setattr(queue_module, "_POLL_S", 0.05)
     made = Bench(home, identity)
     yield made
     for queue in made.queues:

@@ -248,11 +248,19 @@ def test_a_peer_that_cannot_confirm(bench: Any, files: Files) -> None:
 def test_what_the_archive_lost_is_sent_again(bench: Any, files: Files) -> None:
     with FaultyArchive() as archive:
         paths = files(3)
-        archive.forget = {uid_of(paths[1])}
-        threading.Timer(2.0, archive.forget.clear).start()
-        settings = QueueSettings(first_delay_s=0.05, maximum_delay_s=0.3, tries=4)
+        uid = uid_of(paths[1])
+        archive.forget = {uid}
+
+        def remember_the_third() -> None:
+            while archive.came.count(uid) < 2:
+                time.sleep(0.005)
+            archive.forget.clear()
+
+        threading.Thread(target=remember_the_third, daemon=True).start()
+        settings = QueueSettings(first_delay_s=0.02, maximum_delay_s=0.1, tries=4)
         _, job = bench.run(archive.peer(), paths, settings=settings)
         assert job.count(State.CONFIRMED) == 3
+        assert archive.came.count(uid) == 3
         assert len(archive.kept) == 3
 
 
@@ -457,3 +465,27 @@ def test_rejected_while_it_is_confirmed(bench: Any, files: Files) -> None:
         before = archive.associations
         time.sleep(1.2)
         assert archive.associations == before
+
+
+def test_a_query_that_always_fails(bench: Any, files: Files) -> None:
+    with FaultyArchive() as archive:
+        archive.find_status = 0xA700
+        queue, job = bench.run(archive.peer(), files(2))
+        found = next(queue.objects(job.id))
+        assert (found.state, found.confirm) == (State.SENT, Confirm.IMPOSSIBLE)
+        assert found.reason == ("not confirmed: the archive is out of resources (status 0xA700) (4 attempts)")
+
+
+def test_a_file_that_changed_after_it_was_queued(bench: Any, files: Files) -> None:
+    with FaultyArchive() as archive:
+        bench.book.add(archive.peer())
+        queue = bench.queue()
+        paths = files(3)
+        job = queue.enqueue("faulty", paths)
+        paths[0].write_bytes(paths[0].read_bytes()[:-500])
+        paths[1].unlink()
+        queue.start()
+        assert queue.wait([job], timeout=20)
+        reasons = [entry.reason for entry in queue.objects(job, (State.FAILED,))]
+        assert reasons == ["the file changed after it was queued", "it cannot be read: No such file or directory"]
+        assert len(archive.kept) == 1
