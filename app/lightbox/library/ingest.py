@@ -266,7 +266,7 @@ def candidate_of_ready(file: ReadyFile, origin: str, *, verify: bool = False) ->
     if header is None:
         code, reason = problem or (validate.UNSUPPORTED, "a DICOMDIR is not an object of its own")
         return Refused(origin, source, code, reason, path, digest, size)
-    return Candidate(origin, source, header, size, path, digest, durable=not verify)
+    return Candidate(origin, source, header, size, path, digest, durable=file.synchronised and not verify)
 
 
 def _hash(descriptor: int) -> bytes:

@@ -33,12 +33,16 @@ _CHECKED = re.compile(r"([0-9a-f]+)-([0-9a-f]{8})")
 
 @dataclass(frozen=True, slots=True)
 class ReadyFile:
-    """A committed file that waits to be ingested. ``checksum`` is the CRC-32 of its ``size`` bytes, None if unknown."""
+    """A committed file that waits to be ingested. ``checksum`` is the CRC-32 of its ``size`` bytes, None if unknown.
+
+    One that is not ``synchronised`` survives the end of its process, but a power cut only after it was ingested.
+    """
 
     path: Path
     source: str
     size: int = 0
     checksum: int | None = None
+    synchronised: bool = True
 
     def intact(self) -> bool:
         """Read the file and tell whether it holds what was committed.
@@ -119,8 +123,14 @@ class SpoolFile:
         """Bytes written so far."""
         return self._size
 
-    def commit(self) -> ReadyFile:
+    def commit(self, *, synchronise: bool = True) -> ReadyFile:
         """Make the object durable; after this returns it is never lost.
+
+        Parameters
+        ----------
+        synchronise : bool
+            False where another copy is kept until the object is ingested, as by an archive it is retrieved from: then
+            the whole batch is synchronised at once when it is ingested.
 
         Raises
         ------
@@ -135,7 +145,10 @@ class SpoolFile:
         try:
             if self._buffer:
                 self._flush()
-            if self._spool.one_sync:
+            if not synchronise:
+                self._close()
+                self._path.replace(ready)
+            elif self._spool.one_sync:
                 os.rename(self._path, ready)  # noqa: PTH104 (hundreds a second)
                 os.fsync(self._descriptor)
                 self._close()
@@ -149,7 +162,7 @@ class SpoolFile:
             self._path.unlink(missing_ok=True)
             ready.unlink(missing_ok=True)
             raise cannot_write(error) from error
-        file = ReadyFile(ready, self._source, self._size, self._checksum)
+        file = ReadyFile(ready, self._source, self._size, self._checksum, synchronise)
         self._spool.committed(file)
         return file
 

@@ -17,9 +17,9 @@ from lightbox.network.announce import Announced
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, own_identity
-from lightbox.network.receive import Receiver
 from lightbox.network.reports import RetrieveReport, SeriesReport
 from lightbox.network.retrieving import journal, order
+from lightbox.network.retrieving.catcher import Catcher
 from lightbox.network.retrieving.order import METHODS as METHODS
 from lightbox.network.retrieving.retrieval import Retrieval
 from lightbox.network.retrieving.tally import Tally
@@ -53,9 +53,9 @@ def retrieve(
 ) -> RetrieveReport:
     """Retrieve a study, or some of its series, from `peer` into `library`.
 
-    What the library holds is not asked for again. Each object is durable in the library's spool before it is
-    acknowledged to the archive. What did not come is asked for once more: by all methods in turn when `method` is
-    ``"auto"``, by its SOP Instance UID and with every encoding of its SOP class.
+    What the library holds is not asked for again. What the report counts is durable and in the index. What did not
+    come is asked for once more: by all methods in turn when `method` is ``"auto"``, by its SOP Instance UID and with
+    every encoding of its SOP class.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def retrieve(
             raise NotFoundError("The archive has no such study or series", where=peer.name, todo="Query it again")
         here = () if force else _already_here(library, announced)
         tally = Tally(library, study_uid, announced, here, progress, series_progress, token)
-        receiver = Receiver(library)
+        receiver = Catcher(library)
         receiver.received.connect(tally.received)
         work = Work(peer, identity, library, tally, receiver, token)
         with Retrieval(work, tuple(series_uids), service) as retrieval:

@@ -275,12 +275,12 @@ def test_a_full_disk_is_answered_and_reported(
     commit = SpoolFile.commit
     written: list[int] = []
 
-    def full(self: SpoolFile) -> Any:
+    def full(self: SpoolFile, **options: bool) -> Any:
         written.append(1)
         if len(written) > 2:
             self.abort()
             raise LightboxError("A received object could not be stored") from OSError(errno.ENOSPC, "No space left")
-        return commit(self)
+        return commit(self, **options)
 
     monkeypatch.setattr(SpoolFile, "commit", full)
     report = retrieve(archive.peer(), identity, library, uid_of(studies, "one"), method="c-get")

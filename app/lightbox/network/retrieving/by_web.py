@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lightbox.core.errors import LightboxError
 from lightbox.network.operation import Target
 from lightbox.network.receive import Received
-from lightbox.network.receiving.incoming import IncomingObject, is_out_of_space
+from lightbox.network.receiving.incoming import is_out_of_space
 from lightbox.network.retrieving.identify import HEAD, identify
 from lightbox.network.retrieving.work import Supply, Work, share
 from lightbox.network.web import wado
@@ -19,25 +16,12 @@ from lightbox.network.web.errors import WebError
 from lightbox.network.web.multipart import Part
 from lightbox.network.web.service import WebService
 
-if TYPE_CHECKING:
-    from lightbox.library.spool_file import SpoolFile
-
-_COMMITTERS = 2
-_AHEAD = 8
-"""Objects that may wait to be made durable while the next ones come."""
 _NOT_SERVICE = frozenset({404, 410})
 """Refusals that concern one series or instance, not the service."""
 
 
 class FullDiskError(LightboxError):
     """The objects cannot be kept: it makes no sense to let more come."""
-
-
-class _File(IncomingObject):
-    """An object that comes as a DICOM file, with its file meta information."""
-
-    def _start(self, start: Callable[[], SpoolFile]) -> None:
-        self._file = start()
 
 
 def attempt(work: Work, service: WebService, targets: list[Target]) -> None:
@@ -53,9 +37,8 @@ def attempt(work: Work, service: WebService, targets: list[Target]) -> None:
         The token was cancelled.
     """
     lacking = [part for target in targets for part in _parts(work, target)]
-    with ThreadPoolExecutor(_COMMITTERS, "retrieve-commit") as pool:
-        fetch = _Fetch(work, service, pool)
-        share(Supply(lacking), work.peer.associations, fetch.run)
+    fetch = _Fetch(work, service)
+    share(Supply(lacking), work.peer.associations, fetch.run)
     if fetch.first_refusal is not None and not work.tally.count:
         raise fetch.first_refusal
 
@@ -71,12 +54,9 @@ def _parts(work: Work, target: Target) -> Iterator[Target]:
 
 
 class _Fetch:
-    def __init__(self, work: Work, service: WebService, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, work: Work, service: WebService) -> None:
         self._work = work
         self._service = service
-        self._pool = pool
-        self._room = threading.Semaphore(_AHEAD)
-        self._full = threading.Event()
         self.first_refusal: WebError | None = None
 
     def run(self, supply: Supply) -> None:
@@ -92,49 +72,35 @@ class _Fetch:
                 self.first_refusal = self.first_refusal or error
 
     def _one(self, target: Target) -> None:
-        work = self._work
         sop_uid = target.sop_uids[0] if target.sop_uids else ""
-        waiting: list[Future[None]] = []
-        try:
-            for part in wado.objects(self._service, target.study_uid, target.series_uid, sop_uid, cancel=work.cancel):
-                waiting.append(self._take(part, target, sop_uid))
-                if self._full.is_set():
-                    raise FullDiskError(
-                        "The objects cannot be kept",
-                        why="the disk of this computer is full",
-                        todo="Free some space on the disk of the data folder",
-                    )
-        finally:
-            for future in waiting:
-                future.result()
+        cancel = self._work.cancel
+        for part in wado.objects(self._service, target.study_uid, target.series_uid, sop_uid, cancel=cancel):
+            self._take(part, target, sop_uid)
 
-    def _take(self, part: Part, target: Target, asked: str) -> Future[None]:
-        """Write one part into the spool and have it made durable while the next one comes."""
+    def _take(self, part: Part, target: Target, asked: str) -> None:
+        """Write one part into the spool as it comes."""
+        work = self._work
         pieces = iter(part.pieces)
         head = b""
         while len(head) < HEAD and (piece := next(pieces, None)) is not None:
             head += piece
-        event = _event(head, asked, self._work.peer.ae_title)
-        self._work.tally.belongs(event.sop_instance_uid, target.series_uid)
-        incoming = _File(event, lambda: self._work.library.spool().writer(event.source))
-        self._room.acquire()
+        event = _event(head[:HEAD], asked, work.peer.ae_title)
+        work.tally.belongs(event.sop_instance_uid, target.series_uid)
+        incoming = work.receiver.open_file(event)
         try:
             incoming.write(head)
             for piece in pieces:
                 incoming.write(piece)
         except BaseException:
             incoming.abort()
-            self._room.release()
             raise
-        return self._pool.submit(self._finish, incoming)
-
-    def _finish(self, incoming: IncomingObject) -> None:
-        try:
-            self._work.receiver.finish(incoming)
-            if incoming.failure is not None and is_out_of_space(incoming.failure):
-                self._full.set()
-        finally:
-            self._room.release()
+        work.receiver.finish(incoming)
+        if incoming.failure is not None and is_out_of_space(incoming.failure):
+            raise FullDiskError(
+                "The objects cannot be kept",
+                why="the disk of this computer is full",
+                todo="Free some space on the disk of the data folder",
+            )
 
 
 def _event(head: bytes, asked: str, source: str) -> Received:

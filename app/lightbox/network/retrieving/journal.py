@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from lightbox.core import clock
-from lightbox.core.settings import write_atomically
 from lightbox.core.file_lock import FileLock
+from lightbox.core.settings import write_atomically
 
 _FOLDER = ("network", "retrieves")
 

@@ -152,5 +152,7 @@ class Retrieval:
         """Compare what came with what was announced; everything must be in the library."""
         receiver = self._work.receiver
         refused = receiver.refused[-1].reason if receiver.refused else self._destination.refused
+        if isinstance(receiver.last_error, LightboxError):
+            refused = f"{receiver.last_error.what}: {receiver.last_error.why}"
         rejected = {**self._destination.rejected, **receiver.rejected}
         return self._work.tally.report(self.method, rejected, refused)

@@ -12,7 +12,7 @@ from lightbox.core.jobs import CancelToken
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.operation import Target
 from lightbox.network.peers import Peer
-from lightbox.network.receive import Receiver
+from lightbox.network.retrieving.catcher import Catcher
 from lightbox.network.retrieving.tally import Tally
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Work:
     identity: LocalIdentity
     library: Library
     tally: Tally
-    receiver: Receiver
+    receiver: Catcher
     cancel: CancelToken
     settings: Settings | None = None
     secrets: Secrets | None = None

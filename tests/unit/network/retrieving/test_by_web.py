@@ -324,12 +324,12 @@ def test_a_full_disk_ends_it(
     commit = SpoolFile.commit
     written: list[int] = []
 
-    def full(self: SpoolFile) -> Any:
+    def full(self: SpoolFile, **options: bool) -> Any:
         written.append(1)
         if len(written) > 2:
             self.abort()
             raise LightboxError("A received object could not be stored") from OSError(errno.ENOSPC, "No space left")
-        return commit(self)
+        return commit(self, **options)
 
     monkeypatch.setattr(SpoolFile, "commit", full)
     _, _, peer = web()
