@@ -354,7 +354,7 @@ def test_urgent_jobs_overtake(bench: Any, files: Files) -> None:
         archive.stall_s = 0.03
         bench.book.add(archive.peer(associations=1))
         queue = bench.queue()
-        slow = queue.enqueue("faulty", files(60))
+        slow = queue.enqueue("faulty", files(200))
         queue.start()
         while not archive.came:
             time.sleep(0.01)
