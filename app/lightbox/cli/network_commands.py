@@ -8,7 +8,7 @@ import click
 
 from lightbox.cli.context import Context, json_option, print_json, print_table, say
 from lightbox.cli.shapes import reply_shape
-from lightbox.core.errors import UsageError
+from lightbox.core.errors import Problem, UsageError
 
 _COLUMNS = {
     "patient": {"PatientName": "Patient", "PatientID": "ID", "PatientBirthDate": "Born", "PatientSex": "Sex"},
@@ -40,9 +40,12 @@ _COLUMNS = {
 @click.option("--level", type=click.Choice(["patient", "study", "series", "image"]), default="study", show_default=True)
 @click.option("--root", type=click.Choice(["study", "patient"]), default="study", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this many answers.")
+@click.option("--fuzzy", is_flag=True, help="Also names that sound alike, where the peer offers it.")
 @json_option
 @click.pass_context
-def find(click_context: click.Context, peer: str, level: str, root: str, limit: int | None, as_json: bool) -> None:
+def find(
+    click_context: click.Context, peer: str, level: str, root: str, limit: int | None, fuzzy: bool, as_json: bool
+) -> None:
     """Query PEER. Every attribute can be a key: --KEY VALUE."""
     from lightbox.network.find import find as run_find
 
@@ -51,15 +54,18 @@ def find(click_context: click.Context, peer: str, level: str, root: str, limit: 
     entry = context.workstation.peers.get(peer)
     if level == "patient":
         root = "patient"
-    rows = [
-        reply_shape(reply)
-        for reply in run_find(entry, context.workstation.identity, level, keys, root=root, limit=limit)
-    ]
+    problems: list[Problem] = []
+    found = run_find(
+        entry, context.workstation.identity, level, keys, root=root, limit=limit, problems=problems, fuzzy=fuzzy
+    )
+    rows = [reply_shape(reply) for reply in found]
     if as_json:
         print_json(rows)
     else:
         print_table(rows, _COLUMNS[level])
-        say(f"{len(rows)} answers" + (" (limited)" if limit and len(rows) >= limit else ""))
+        say(f"{len(rows)} answers")
+    for problem in problems:
+        say(problem.sentence())
 
 
 def parse_keys(arguments: list[str]) -> dict[str, str]:
