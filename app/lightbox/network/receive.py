@@ -36,6 +36,8 @@ class Receiver:
         Where the objects go.
     """
 
+    pause_s = INGEST_PAUSE_S
+
     received = Signal(Received)
     """Emitted on a network thread after an object became durable, before it is acknowledged."""
 
@@ -104,7 +106,7 @@ class Receiver:
     def _loop(self) -> None:
         while not self._closing.is_set():
             self._pending.wait()
-            self._closing.wait(INGEST_PAUSE_S)
+            self._closing.wait(self.pause_s)
             self._pending.clear()
             self._ingest()
 

@@ -41,6 +41,8 @@ class CaughtFile(Caught):
 class Catcher(Receiver):
     """Takes what is retrieved."""
 
+    pause_s = 0.1
+
     def __init__(self, library: Library) -> None:
         super().__init__(library)
         self._spool = library.spool()
