@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lightbox.library.import_ import ProgressListener
     from lightbox.library.ingest import Ingest
     from lightbox.library.quality.model import QualityIssue, StoredIssue
+    from lightbox.library.recover import Arrived
 
 logger = logging.getLogger(__name__)
 
@@ -161,12 +162,18 @@ class Library:
         with self._spool.ingesting:
             return self._ingest_files(self._spool.ready())
 
-    def ingest_files(self, files: Sequence[ReadyFile]) -> ImportReport:
+    def read_file(self, file: ReadyFile) -> Arrived | None:
+        """Hash, scan and validate a file that was committed to a spool, to be ingested later; None when it is gone."""
+        from lightbox.library.recover import read_ready
+
+        return read_ready(file)
+
+    def ingest_files(self, files: Sequence[ReadyFile | Arrived]) -> ImportReport:
         """Ingest objects that living processes committed to their spools; files that are gone were ingested before."""
         with self._spool.ingesting:
             return self._ingest_files(files)
 
-    def _ingest_files(self, files: Sequence[ReadyFile]) -> ImportReport:
+    def _ingest_files(self, files: Sequence[ReadyFile | Arrived]) -> ImportReport:
         from lightbox.library.recover import ingest_ready
 
         report = ImportReport()

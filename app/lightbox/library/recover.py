@@ -24,9 +24,22 @@ _BATCH = 500
 RECOVERED = "recovered"
 
 
+Arrived = Candidate | Refused
+"""A committed spool file after it was read; see `read_ready`."""
+
+
+def read_ready(file: ReadyFile, *, verify: bool = False) -> Arrived | None:
+    """Read a committed spool file: hash, scan, validate; None when it is gone: another process ingested it."""
+    origin = f"received from {file.source}" if file.source else "received"
+    try:
+        return candidate_of_ready(file, origin, verify=verify)
+    except FileNotFoundError:
+        return None
+
+
 def ingest_ready(
     ingest: Ingest,
-    files: Sequence[ReadyFile],
+    files: Sequence[ReadyFile | Arrived],
     report: ImportReport,
     added: Callable[[InstancesAdded], None] | None = None,
     *,
@@ -37,7 +50,7 @@ def ingest_ready(
     Parameters
     ----------
     ingest, files, report
-        Who ingests what; `report` is completed.
+        Who ingests what, read already or not; `report` is completed.
     added : callable, optional
         Called after each batch.
     verify : bool
@@ -48,10 +61,8 @@ def ingest_ready(
         candidates: list[Candidate] = []
         refused: list[Refused] = []
         for file in files[start : start + _BATCH]:
-            origin = f"received from {file.source}" if file.source else "received"
-            try:
-                item = candidate_of_ready(file, origin, verify=verify)
-            except FileNotFoundError:
+            item = read_ready(file, verify=verify) if isinstance(file, ReadyFile) else file
+            if item is None or item.path is None or not item.path.exists():
                 continue
             if isinstance(item, Candidate):
                 candidates.append(item)

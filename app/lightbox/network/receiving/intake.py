@@ -16,6 +16,7 @@ from lightbox.core.errors import LightboxError
 if TYPE_CHECKING:
     from lightbox.library.library import Library
     from lightbox.library.records import ImportReport, InstancesAdded
+    from lightbox.library.recover import Arrived
     from lightbox.library.spool_file import ReadyFile
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Intake:
         self._tell = tell
         self._failed = failed
         self._pending: deque[ReadyFile] = deque()
+        self._read: list[Arrived] = []
         self._change = threading.Condition()
         self._closing = False
         self._sweep = True
@@ -78,8 +80,7 @@ class Intake:
         """Take over a committed file."""
         with self._change:
             self._pending.append(file)
-            if len(self._pending) == 1:
-                self._change.notify()
+            self._change.notify()
 
     def sweep(self) -> None:
         """Look for what a process left that died."""
@@ -114,8 +115,7 @@ class Intake:
                     self._change.wait(_SWEEP_S)
                 hurry = self._closing or bool(self._flushes)
                 sweep = self._sweep or time.monotonic() - swept_at > _SWEEP_S
-            if not hurry and len(self._pending) < LARGEST_BATCH:
-                time.sleep(GATHER_S)
+            self._read_pending(0.0 if hurry else GATHER_S)
             try:
                 self._bring_in(sweep)
                 failures = 0
@@ -132,7 +132,7 @@ class Intake:
                     self._change.wait(_PATIENCE_S[min(failures, len(_PATIENCE_S)) - 1])
 
     def _is_idle(self) -> bool:
-        return not (self._pending or self._closing or self._sweep or self._flushes)
+        return not (self._pending or self._read or self._closing or self._sweep or self._flushes)
 
     def _bring_in(self, sweep: bool) -> None:
         if sweep:
@@ -143,26 +143,44 @@ class Intake:
             except BaseException:
                 self._sweep = True
                 raise
-        with self._change:
-            files = [self._pending[place] for place in range(min(len(self._pending), LARGEST_BATCH))]
-        if not files:
+        items = self._read
+        if not items:
             return
         try:
-            self._note(self._library.ingest_files(files))
+            self._note(self._library.ingest_files(items))
         except (LightboxError, OSError):
             raise
         except Exception as error:
-            self._one_by_one(files, error)
-        with self._change:
-            for _ in files:
-                self._pending.popleft()
+            self._one_by_one(items, error)
+        self._read = []
 
-    def _one_by_one(self, files: list[ReadyFile], error: Exception) -> None:
+    def _read_pending(self, gather: float) -> None:
+        """Hash and scan what has arrived, and what arrives in the next `gather` seconds."""
+        deadline = time.monotonic() + gather
+        while len(self._read) < LARGEST_BATCH:
+            with self._change:
+                if not self._pending:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or self._closing or self._flushes:
+                        return
+                    self._change.wait(left)
+                    continue
+                file = self._pending.popleft()
+            try:
+                item = self._library.read_file(file)
+            except (OSError, LightboxError) as error:
+                logger.error("a received object stays in the spool: %s", type(error).__name__)
+                self._failed(error)
+                continue
+            if item is not None:
+                self._read.append(item)
+
+    def _one_by_one(self, items: list[Arrived], error: Exception) -> None:
         """Bring in what can be brought in after a fault of ours; the rest stays in the spool, where it is safe."""
         logger.error("a batch of received objects failed: %s", type(error).__name__)
-        for file in files:
+        for item in items:
             try:
-                self._note(self._library.ingest_files([file]))
+                self._note(self._library.ingest_files([item]))
             except (LightboxError, OSError):
                 raise
             except Exception as fault:
@@ -186,10 +204,10 @@ class Intake:
     def _ended(self, failures: int) -> bool:
         """Answer flushes and tell whether all is done."""
         with self._change:
-            if self._pending and not failures:
+            if (self._pending or self._read) and not failures:
                 return False
             flushes, self._flushes = self._flushes, []
-            over = self._closing and (failures > 1 or not (self._pending or self._sweep))
+            over = self._closing and (failures > 1 or not (self._pending or self._read or self._sweep))
         if flushes or over:
             self._report_now()
         for then in flushes:

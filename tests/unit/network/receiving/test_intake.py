@@ -101,8 +101,8 @@ def test_one_object_that_we_fail_over_does_not_stop_the_others(
     files = commit(home, 1, 2, 3)
     real = library.ingest_files
 
-    def fail(some: list[ReadyFile]) -> ImportReport:
-        if files[1] in some:
+    def fail(some: list[Any]) -> ImportReport:
+        if files[1].path in [item.path for item in some]:
             raise RuntimeError("a fault of ours")
         return real(some)
 
