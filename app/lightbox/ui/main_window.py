@@ -26,6 +26,7 @@ from lightbox.ui.sending.send_center import SendCenter
 from lightbox.ui.shortcuts_overview import ShortcutsOverview
 from lightbox.ui.status_line import StatusLine
 from lightbox.ui.studies.quality_sheet import QualitySheet
+from lightbox.ui.studies.saved_sheet import SavedSheet
 from lightbox.ui.studies.studies_page import StudiesPage
 from lightbox.ui.studies.study_row import StudyRow
 from lightbox.ui.study_opener import StudyOpener, title_of
@@ -68,6 +69,8 @@ class MainWindow(QMainWindow):
         self.overview_sheet = ShortcutsOverview(self)
         self.quality_sheet = QualitySheet(self)
         self.studies.detail.quality_wanted.connect(self.quality_sheet.open_with)
+        self.saved_sheet = SavedSheet(self, self.studies)
+        self.studies.saved_wanted.connect(self.saved_sheet.open)
         window_place.restore(self, workstation.settings)
         self.go("studies")
         self.studies.box.setFocus()

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import date
 
 from PySide6.QtCore import QDate, QPoint, Qt, Signal
-from PySide6.QtWidgets import QDateEdit, QMenu, QPushButton, QVBoxLayout, QWidget, QWidgetAction
+from PySide6.QtWidgets import QDateEdit, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget, QWidgetAction
 
+from lightbox.core.errors import LightboxError
+from lightbox.network.querying import relative
 from lightbox.ui import theme, words
 from lightbox.ui.widgets import button, label, row
 
 MODALITIES = ("CT", "MR", "CR", "DX", "MG", "US", "XA", "RF", "PT", "NM", "SEG", "SR", "OT")
+_MODALITIES_SHOWN = 3
+_WIDEST = 220
 
 
 class PullDown(QPushButton):
@@ -39,30 +43,34 @@ class PullDown(QPushButton):
 
     def show_value(self, value: str) -> None:
         """Show the value, or the name of the filter when it is empty."""
-        self.setText(f"{value or self._name}  ▾")
+        room = _WIDEST - 2 * 10 - self.fontMetrics().horizontalAdvance("  ▾")
+        shown = self.fontMetrics().elidedText(value or self._name, Qt.TextElideMode.ElideMiddle, room)
+        self.setText(f"{shown}  ▾")
         self.setAccessibleName(f"{self._name}: {value or 'any'}")
         theme.restyle(self, set="true" if value else "false")
 
 
 class DatePullDown(PullDown):
-    """The range of study dates."""
+    """The range of study dates; what is said relative to today stays relative."""
 
-    RANGES: tuple[tuple[str, int | None, int | None], ...] = (
-        ("Any date", None, None),
-        ("Today", 0, 0),
-        ("Yesterday", 1, 1),
-        ("Last 7 days", 7, 0),
-        ("Last 30 days", 30, 0),
-        ("Last 3 months", 91, 0),
-        ("Last 12 months", 365, 0),
+    SPANS: tuple[tuple[str, str], ...] = (
+        ("Any date", ""),
+        ("Today", "today"),
+        ("Yesterday", "yesterday"),
+        ("Last 7 days", "last 7 days"),
+        ("Last 30 days", "last 30 days"),
+        ("Past 3 months", "past 3 months"),
+        ("Past 6 months", "past 6 months"),
+        ("Past 12 months", "past 12 months"),
     )
 
     def __init__(self) -> None:
         super().__init__("Any date")
-        self.first, self.last = "", ""
-        for text, start, end in self.RANGES:
+        self.expression = ""
+        """The time span as `relative.resolve` understands it; empty for any."""
+        for text, expression in self.SPANS:
             entry = self.menu_shown.addAction(text)
-            entry.triggered.connect(lambda _=False, text=text, start=start, end=end: self._relative(text, start, end))
+            entry.triggered.connect(lambda _=False, said=expression: self.choose(said))
         self.menu_shown.addSeparator()
         holder = QWidget()
         column = QVBoxLayout(holder)
@@ -75,16 +83,54 @@ class DatePullDown(PullDown):
             field.setDate(QDate(today.year, today.month, today.day))
             field.setAccessibleName(name)
         column.addLayout(row(self._from, self._to, button("Set", on_click=self._custom)))
+        column.addWidget(label("In words", "section"))
+        self._words = QLineEdit()
+        self._words.setPlaceholderText("past 6 weeks, this month, since 2024-01-01")
+        self._words.setAccessibleName("Time span in words")
+        self._words.returnPressed.connect(self._said)
+        self._wrong = label("", "critical", wrap=True)
+        self._wrong.hide()
+        column.addLayout(row(self._words, button("Set", on_click=self._said)))
+        column.addWidget(self._wrong)
         inner = QWidgetAction(self.menu_shown)
         inner.setDefaultWidget(holder)
         self.menu_shown.addAction(inner)
         self.show_value("")
 
-    def _relative(self, text: str, start: int | None, end: int | None) -> None:
-        if start is None or end is None:
-            self.set_range("", "", "")
-        else:
-            self.set_range(words.days_back(start), words.days_back(end) if end else "", text)
+    @property
+    def first(self) -> str:
+        """The first day of the range as it is today (DICOM date, empty: open)."""
+        return relative.resolve(self.expression)[0]
+
+    @property
+    def last(self) -> str:
+        """The last day of the range as it is today."""
+        return relative.resolve(self.expression)[1]
+
+    def choose(self, expression: str) -> None:
+        """Set the range in words ("last 7 days", "2024-01-01..2024-03-31"; empty: any).
+
+        Raises
+        ------
+        UsageError
+            The words are not understood; nothing is changed.
+        """
+        relative.resolve(expression)
+        self.expression = " ".join(expression.split())
+        listed = {said: text for text, said in self.SPANS if said}
+        shown = listed.get(self.expression.casefold(), self.expression[:1].upper() + self.expression[1:])
+        self.show_value(" – ".join(part for part in shown.split("..") if part))
+        self.changed.emit()
+
+    def _said(self) -> None:
+        try:
+            self.choose(self._words.text())
+        except LightboxError as error:
+            self._wrong.setText(words.error(error))
+            self._wrong.show()
+            return
+        self._wrong.hide()
+        self.menu_shown.close()
 
     def _custom(self) -> None:
         first, last = sorted((self._from.date().toString("yyyyMMdd"), self._to.date().toString("yyyyMMdd")))
@@ -92,8 +138,8 @@ class DatePullDown(PullDown):
         self.set_range(first, last, words.day(first) if first == last else f"{words.day(first)} – {words.day(last)}")
 
     def set_range(self, first: str, last: str, text: str) -> None:
-        """Set the range (DICOM dates, empty: open) and the words that show it."""
-        self.first, self.last = first, last
+        """Set fixed days (DICOM dates, empty: open) and the words that show them."""
+        self.expression = "" if not first and not last else f"{words.day(first)}..{words.day(last)}"
         self.show_value(text)
         self.changed.emit()
 
@@ -123,5 +169,36 @@ class ModalityPullDown(PullDown):
         self.chosen = modalities
         for modality, entry in self._entries.items():
             entry.setChecked(modality in modalities)
-        self.show_value(", ".join(modalities))
+        shown = ", ".join(modalities[:_MODALITIES_SHOWN])
+        more = len(modalities) - _MODALITIES_SHOWN
+        self.show_value(f"{shown} +{more}" if more > 0 else shown)
+        self.setToolTip(", ".join(modalities) if more > 0 else "")
+        self.changed.emit()
+
+
+class RegionPullDown(PullDown):
+    """One part of the body."""
+
+    def __init__(self) -> None:
+        super().__init__("Any region")
+        self.chosen = ""
+        self.setToolTip("Studies of which it is not known what they show are listed too")
+        self.menu_shown.aboutToShow.connect(self._fill)
+        self.show_value("")
+
+    def _fill(self) -> None:
+        if not self.menu_shown.isEmpty():
+            return
+        from lightbox.network.querying import regions
+
+        self.menu_shown.addAction("Any region").triggered.connect(lambda: self.choose(""))
+        self.menu_shown.addSeparator()
+        for name, region in regions.table().items():
+            entry = self.menu_shown.addAction(region.title)
+            entry.triggered.connect(lambda _=False, name=name: self.choose(name))
+
+    def choose(self, region: str) -> None:
+        """Set the region (a name of `regions.table`; empty: any)."""
+        self.chosen = region
+        self.show_value(region.capitalize())
         self.changed.emit()

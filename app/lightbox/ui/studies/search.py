@@ -68,6 +68,8 @@ class StudySearch(QObject):
         self._runner = runner
         self._network = network
         self.query = StudyQuery()
+        self.region = ""
+        self.fuzzy = False
         self.local_chosen = True
         self.sources: dict[str, Source] = {}
         self.total: int | None = None
@@ -76,6 +78,7 @@ class StudySearch(QObject):
         self._next: Cursor | None = None
         self._generation = 0
         self._open = False
+        self._reading: Job[StudyPage] | None = None
         self._local_pause = QTimer(self, singleShot=True, interval=LOCAL_PAUSE_MS)
         self._local_pause.timeout.connect(self.refresh)
         self._remote_pause = QTimer(self, singleShot=True, interval=REMOTE_PAUSE_MS)
@@ -88,12 +91,16 @@ class StudySearch(QObject):
         self._open = True
         self.refresh()
 
-    def ask(self, query: StudyQuery, *, typed: bool = False) -> None:
-        """Change the question; while it is `typed`, wait a moment for the next letter."""
-        if query == self.query and self.loaded:
+    def ask(self, query: StudyQuery, *, region: str = "", fuzzy: bool = False, typed: bool = False) -> None:
+        """Change the question; while it is `typed`, wait a moment for the next letter.
+
+        `region` and `fuzzy` are as in `Question`.
+        """
+        same = (region, fuzzy) == (self.region, self.fuzzy)
+        if query == self.query and same and self.loaded:
             return
-        reordered = replace(query, sort_by=self.query.sort_by, descending=self.query.descending) == self.query
-        self.query = query
+        reordered = same and replace(query, sort_by=self.query.sort_by, descending=self.query.descending) == self.query
+        self.query, self.region, self.fuzzy = query, region, fuzzy
         if typed:
             self._local_pause.start()
         else:
@@ -104,12 +111,17 @@ class StudySearch(QObject):
         for source in self.sources.values():
             self._forget(source)
         self.sources_changed.emit()
-        if not restricts(query):
+        if not self.restricts:
             self._remote_pause.stop()
         elif not typed:
             self.ask_archives()
         elif len(query.text) >= 3 or not query.text:
             self._remote_pause.start()
+
+    @property
+    def restricts(self) -> bool:
+        """Whether less than everything is asked for."""
+        return bool(self.region) or restricts(self.query)
 
     # --- this workstation
 
@@ -119,7 +131,7 @@ class StudySearch(QObject):
             return
         self._generation += 1
         generation = self._generation
-        query, limit = self.query, max(PAGE, len(self._local))
+        query, region, limit = self.query, self.region, max(PAGE, len(self._local))
         library = self._workstation.library
 
         def counted(total: int) -> None:
@@ -135,16 +147,20 @@ class StudySearch(QObject):
             self.loaded = True
             if self._next is None:
                 self.total = len(self._local)
+            elif region:
+                self.total = None  # the library cannot count them without looking at each
             self.rows_changed.emit()
-            if self._next is not None:
+            if self._next is not None and not region:
                 self._bridge.run(
                     self._runner, "count studies", lambda job: library.count_studies(query), counted, self._wrong
                 )
 
-        self._bridge.run(
+        if self._reading is not None:
+            self._reading.cancel()  # its answer is no longer wanted
+        self._reading = self._bridge.run(
             self._runner,
             "page of studies",
-            lambda job: library.page_studies(query, after=None, limit=limit),
+            lambda job: page_showing(library, query, region, None, limit, job),
             arrived,
             self._wrong,
         )
@@ -153,7 +169,7 @@ class StudySearch(QObject):
         """Load the next page."""
         if self._next is None:
             return
-        generation, after, query = self._generation, self._next, self.query
+        generation, after, query, region = self._generation, self._next, self.query, self.region
         library = self._workstation.library
 
         def arrived(page: StudyPage) -> None:
@@ -161,12 +177,14 @@ class StudySearch(QObject):
                 return
             self._local.extend(self._local_row(record) for record in page.rows)
             self._next = page.next
+            if self._next is None and region:
+                self.total = len(self._local)
             self.rows_changed.emit()
 
         self._bridge.run(
             self._runner,
             "page of studies",
-            lambda job: library.page_studies(query, after=after, limit=PAGE),
+            lambda job: page_showing(library, query, region, after, PAGE, job),
             arrived,
             self._wrong,
         )
@@ -204,7 +222,7 @@ class StudySearch(QObject):
         source = self.sources[name]
         source.chosen = chosen
         self._forget(source)
-        if chosen and restricts(self.query):
+        if chosen and self.restricts:
             self._ask_one(source)
         self.sources_changed.emit()
         self.rows_changed.emit()
@@ -233,7 +251,8 @@ class StudySearch(QObject):
     def _ask_one(self, source: Source) -> None:
         self._forget(source)
         source.state = SourceState.SEARCHING
-        generation, peer, query = source.generation, source.peer, self.query
+        generation, peer = source.generation, source.peer
+        query, region, fuzzy = self.query, self.region, self.fuzzy
         workstation = self._workstation
 
         def some(found: list[FoundStudy]) -> None:
@@ -247,12 +266,13 @@ class StudySearch(QObject):
 
         def work(job: Job[object]) -> object:
             from lightbox.network.querying.many import query as ask
+            from lightbox.network.querying.questions import Question
             from lightbox.network.secrets import Secrets
 
             answer = ask(
                 [peer],
                 None,
-                query,
+                Question(query, region, fuzzy),
                 identity=workstation.identity,
                 on_rows=lambda found: listen([looked_up(workstation.library, row) for row in found]),
                 cancel=job.token,
@@ -311,6 +331,24 @@ class StudySearch(QObject):
         if shown < total:
             return f"1–{words.count(shown)} of {words.plural(total, 'study', 'studies')}"
         return words.plural(shown, "study", "studies")
+
+
+def page_showing(
+    library: Library, query: StudyQuery, region: str, after: Cursor | None, limit: int, job: Job[Any]
+) -> StudyPage:
+    """Return the next `limit` studies of the library, or a few more, that show `region` (all when it is empty)."""
+    if not region:
+        return library.page_studies(query, after=after, limit=limit)
+    from lightbox.network.querying.sources import library_shows
+
+    found: list[StudyRecord] = []
+    while True:
+        job.token.raise_if_cancelled()
+        page = library.page_studies(query, after=after, limit=PAGE)
+        found += [record for record in page.rows if library_shows(library, record, region)]
+        after = page.next
+        if after is None or len(found) >= limit:
+            return StudyPage(found, after)
 
 
 def looked_up(library: Library, row: FoundStudy) -> FoundStudy:

@@ -10,7 +10,6 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QLineEdit,
     QMenu,
     QSplitter,
@@ -22,11 +21,13 @@ from PySide6.QtWidgets import (
 from lightbox.core.jobs import JobRunner
 from lightbox.library.records import InstancesAdded, StudyQuery
 from lightbox.network.peers import Peer
+from lightbox.network.querying.saved import SavedQueries, SavedQuery
 from lightbox.ui import actions, icons
 from lightbox.ui.bridge import Bridge
 from lightbox.ui.studies import send_menu
 from lightbox.ui.studies.detail_pane import DetailPane
-from lightbox.ui.studies.pull_downs import DatePullDown, ModalityPullDown
+from lightbox.ui.studies.filter_bar import FilterBar
+from lightbox.ui.studies.saved_menu import SavedMenu
 from lightbox.ui.studies.search import SourceState, StudySearch
 from lightbox.ui.studies.source_chips import SourceChips
 from lightbox.ui.studies.study_model import StudyModel
@@ -50,6 +51,8 @@ class StudiesPage(QWidget):
     send_files_wanted = Signal(str, list)
     import_wanted = Signal(list)
     archive_wanted = Signal()
+    saved_wanted = Signal()
+    """The saved searches are to be shown, with the present one to save."""
     failed = Signal(str)
 
     def __init__(self, workstation: Workstation, bridge: Bridge, runner: JobRunner, network: JobRunner) -> None:
@@ -131,6 +134,10 @@ class StudiesPage(QWidget):
         self.find_action = add(self, group, "Search studies", self.focus_search, "Ctrl+F")
         self.clear_action = add(self, group, "Clear search and filters", self.clear, "Ctrl+L")
         self.refresh_action = add(self, group, "Ask the archives again", self.ask_again, "F5")
+        self.save_action = add(
+            self, group, "Save this search…", self.saved_wanted.emit, "Ctrl+S", tip="Keep the search under a name"
+        )
+        self.saved_action = add(self, group, "Saved searches…", self.saved_wanted.emit, "Ctrl+Shift+S")
         self.columns_action = add(self, group, "Choose columns", self._choose_columns, "Ctrl+Shift+L")
 
     def _top_bar(self) -> QWidget:
@@ -141,25 +148,7 @@ class StudiesPage(QWidget):
         return bar
 
     def _filter_bar(self) -> QWidget:
-        bar = panel("filters")
-        self.box = QLineEdit()
-        self.box.setPlaceholderText("Search names, IDs, descriptions")
-        self.box.setAccessibleName("Search studies")
-        self.box.setToolTip("Words in any order  (Ctrl+F). Enter asks the chosen archives at once.")
-        self.box.setClearButtonEnabled(True)
-        self.box.setMinimumWidth(150)
-        self.box.setMaximumWidth(320)
-        self.patient_id = QLineEdit()
-        self.patient_id.setPlaceholderText("Patient ID")
-        self.accession = QLineEdit()
-        self.accession.setPlaceholderText("Accession")
-        for field in (self.patient_id, self.accession):
-            field.setAccessibleName(field.placeholderText())
-            field.setMinimumWidth(86)
-            field.setMaximumWidth(130)
-        self.date = DatePullDown()
-        self.modality = ModalityPullDown()
-        self.clear_button = action_button(self.clear_action, "flat", "Clear")
+        clear = self.clear_button = action_button(self.clear_action, "flat", "Clear")
         import_button = button("Import…", tip=f"{self.import_action.toolTip()}  (Ctrl+I)")
         menu = QMenu(import_button)
         menu.addAction(self.import_action)
@@ -170,17 +159,12 @@ class StudiesPage(QWidget):
         self.send_button = action_button(self.send_action, text="Send…")
         self.deidentify_button = action_button(self.deidentify_action, text="De-identify…")
         self.open_button = action_button(self.open_action, "primary", "Open  ⏎")
-        line = QHBoxLayout(bar)
-        line.setContentsMargins(16, 10, 16, 10)
-        line.setSpacing(8)
-        line.addWidget(self.box, 3)
-        line.addWidget(self.patient_id, 1)
-        line.addWidget(self.accession, 1)
-        for item in (self.date, self.modality, self.clear_button):
-            line.addWidget(item)
-        line.addStretch(1)
-        for item in (import_button, self.retrieve_button, self.send_button, self.deidentify_button, self.open_button):
-            line.addWidget(item)
+        self.saved_queries = SavedQueries(self._workstation.home)
+        self.saved = SavedMenu(self.saved_queries, self.save_action, self.saved_action)
+        doing = (import_button, self.retrieve_button, self.send_button, self.deidentify_button, self.open_button)
+        bar = self.filters = FilterBar(self.saved, clear, doing)
+        self.box, self.patient_id, self.accession = bar.box, bar.patient_id, bar.accession
+        self.date, self.modality, self.region = bar.date, bar.modality, bar.region
         return bar
 
     def _table_side(self) -> QWidget:
@@ -235,11 +219,10 @@ class StudiesPage(QWidget):
         self.chips.chosen.connect(self._choose_source)
         self.chips.studies_dropped.connect(self.send_wanted)
         self.chips.files_dropped.connect(self.send_files_wanted)
-        for field in (self.box, self.patient_id, self.accession):
-            field.textChanged.connect(lambda: self._ask(typed=True))
-            field.returnPressed.connect(self._enter_in_search)
-        self.date.changed.connect(self._ask)
-        self.modality.changed.connect(self._ask)
+        self.filters.changed.connect(self._filters_changed)
+        self.filters.entered.connect(self._enter_in_search)
+        self.saved.run_wanted.connect(self.run_saved)
+        self.saved.failed.connect(self.failed)
 
     def _tab_order(self) -> None:
         order: list[QWidget] = [
@@ -248,6 +231,9 @@ class StudiesPage(QWidget):
             self.accession,
             self.date,
             self.modality,
+            self.region,
+            self.filters.name_chip,
+            self.saved,
             self.clear_button,
             self.table,
             self.import_button,
@@ -287,23 +273,36 @@ class StudiesPage(QWidget):
     # --- searching
 
     def _query(self) -> StudyQuery:
-        identifier = self.patient_id.text().strip()
-        accession = self.accession.text().strip()
-        return StudyQuery(
-            text=self.box.text().strip(),
-            patient_id=_from_start(identifier),
-            accession_number=_from_start(accession),
-            study_date_from=self.date.first,
-            study_date_to=self.date.last,
-            modalities=self.modality.chosen,
-            sort_by=self.search.query.sort_by,
-            descending=self.search.query.descending,
-        )
+        return self.filters.query(self.search.query)
 
     def _ask(self, *, typed: bool = False) -> None:
-        self.search.ask(self._query(), typed=typed)
-        empty = StudyQuery(sort_by=self.search.query.sort_by, descending=self.search.query.descending)
-        self.clear_action.setEnabled(self._query() != empty)
+        self.search.ask(self._query(), region=self.region.chosen, fuzzy=self.filters.fuzzy, typed=typed)
+        self.clear_action.setEnabled(not self.filters.empty)
+
+    def _filters_changed(self, typed: bool) -> None:
+        self.saved.show_running(None)
+        self._ask(typed=typed)
+
+    def present_search(self, name: str) -> SavedQuery:
+        """Return what is looked for now, and where, as a query to keep."""
+        sources = self.search.sources.values()
+        chosen = [source.peer.name for source in sources if source.chosen]
+        return self.filters.as_saved(name, chosen if len(chosen) < len(sources) else ())
+
+    def run_saved(self, query: SavedQuery) -> None:
+        """Show and ask a query that was kept, at its archives (all when it names none)."""
+        self.filters.show_query(query)
+        self.saved.show_running(query)
+        for name, source in self.search.sources.items():
+            wanted = not query.peers or name in query.peers
+            if source.chosen != wanted:
+                self.search.choose(name, wanted)
+        gone = [name for name in query.peers if name not in self.search.sources]
+        if gone:
+            self.failed.emit(f"{', '.join(gone)}: no longer in the list of archives, so it is not asked")
+        self._ask()
+        self.search.ask_archives()
+        self.table.setFocus()
 
     def _enter_in_search(self) -> None:
         self._ask()
@@ -315,7 +314,8 @@ class StudiesPage(QWidget):
 
     def _sort(self, field: str, descending: bool) -> None:
         self.table.show_order(field, descending)
-        self.search.ask(replace(self.search.query, sort_by=field, descending=descending))
+        order = replace(self.search.query, sort_by=field, descending=descending)
+        self.search.ask(order, region=self.search.region, fuzzy=self.search.fuzzy)
 
     def _choose_source(self, name: str, on: bool) -> None:
         if name == HERE:
@@ -332,17 +332,8 @@ class StudiesPage(QWidget):
 
     def clear(self) -> None:
         """Empty the search and all filters."""
-        for field in (self.box, self.patient_id, self.accession):
-            field.blockSignals(True)
-            field.clear()
-            field.blockSignals(False)
-        for pull_down, reset in (
-            (self.date, lambda: self.date.set_range("", "", "")),
-            (self.modality, lambda: self.modality.choose(())),
-        ):
-            pull_down.blockSignals(True)
-            reset()
-            pull_down.blockSignals(False)
+        self.filters.show_query(SavedQuery("everything"))
+        self.saved.show_running(None)
         self._ask()
 
     def focus_search(self) -> None:
@@ -374,9 +365,7 @@ class StudiesPage(QWidget):
         self._selection_changed()
 
     def _choose_state(self, rows: list[StudyRow]) -> None:
-        asked_nothing = self._query() == StudyQuery(
-            sort_by=self.search.query.sort_by, descending=self.search.query.descending
-        )
+        asked_nothing = self.filters.empty
         if rows:
             state = self.table
         elif self._error:
@@ -479,8 +468,3 @@ class StudiesPage(QWidget):
 
     def _remember_detail(self) -> None:
         self._workstation.settings.set(_DETAIL_WIDTH, self._split.sizes()[1])
-
-
-def _from_start(text: str) -> str:
-    """Return `text` as the beginning of a value, unless it holds wildcards of its own."""
-    return f"{text}*" if text and not any(sign in text for sign in "*?") else text
