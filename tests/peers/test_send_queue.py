@@ -133,7 +133,7 @@ def started_again(server: Server) -> Iterator[None]:
 
 def test_the_archive_is_killed_in_the_middle(desk: Desk, tmp_path: Path) -> None:
     paths = images(tmp_path / "files", 150)
-    desk.book.add(desk.server.peer("orthanc"))
+    desk.book.add(desk.server.peer("orthanc", bandwidth_limit=600_000))  # so that there is a middle
     queue = desk.queue()
     job = queue.enqueue("orthanc", paths)
     queue.start()
