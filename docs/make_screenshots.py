@@ -6,12 +6,16 @@ The real window runs over a fresh data folder and the embedded sample archive. W
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 if not os.environ.get("DISPLAY") and sys.platform.startswith("linux"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -39,6 +43,69 @@ def settle(seconds: float = 0.6) -> None:
     """Let the window work for a while."""
     end = time.monotonic() + seconds
     wait(lambda: time.monotonic() > end, "settle")
+
+
+@contextlib.contextmanager
+def second_archive(folder: Path, workstation: Any) -> Iterator[None]:
+    """Run an empty archive, a worklist, and name an archive that is away."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    from builders import pynetdicom_peer, worklist_peers
+    from lightbox.library.library import Library
+    from lightbox.network.archive import Archive
+    from lightbox.network.peers import Peer
+
+    today = date.today().strftime("%Y%m%d")
+    rows = [
+        worklist_peers.entry("A-20418", date=today, patient="ROE^Richard", PatientID="LBX-SAMPLE-007"),
+        worklist_peers.entry("A-20419", date=today, patient="DOE^Jane Sample", PatientID="LBX-SAMPLE-001"),
+    ]
+    library = Library.open(folder)
+    with (
+        Archive(library, "TEACHING") as archive,
+        pynetdicom_peer.running([worklist_peers.MWL], worklist_peers.worklist(rows), title="RIS") as ris,
+    ):
+        workstation.peers.add(archive.peer("Teaching archive"))
+        workstation.peers.add(replace(ris, name="Department worklist"))
+        workstation.peers.add(Peer("Night archive", "NIGHT", "127.0.0.1", 9))
+        yield
+    library.close()
+
+
+def network_places(window: Any, grab: Callable[..., None]) -> None:
+    """Picture sending, the worklist, the doctor and the pre-flight."""
+    from lightbox.demo.sample import PEER_NAME
+
+    window.studies.peers_changed()
+    rows = window.studies.model.rows
+    window.sending.send_studies("Teaching archive", [row.uid for row in rows])
+    window.sending.send_studies("Night archive", [rows[1].uid])
+    settle(1.0)
+    if window.quality_sheet.isVisible():
+        window.quality_sheet.send_anyway.click()
+    wait(lambda: any(job.state == "confirmed" for job in window.sending.jobs), "the confirmation")
+    wait(lambda: any(job.reason for job in window.sending.jobs), "the archive that is away")
+    window._show_sending()
+    for card in window.transfers.sending.cards.values():
+        if card.job.reason:
+            card.open_objects()
+    grab("sending", 1.5)
+    window.go("worklist")
+    page = window.worklist_page()
+    wait(lambda: bool(page.queries.answers) and not page.queries.asking, "the worklists")
+    page.table.selectRow(0)
+    grab("worklist")
+    window.go("settings")
+    settings = window.settings_page()
+    settings.examine_all()
+    wait(settings.examine_action.isEnabled, "the examinations")
+    settings.lines[PEER_NAME].test.click()
+    wait(lambda: not settings.doctor.running, "the doctor")
+    grab("settings")
+    settings.lines[PEER_NAME].preflight.click()
+    settings.preflight.run()
+    wait(settings.preflight.report.isVisible, "the pre-flight")
+    settings.preflight.all_rows.setChecked(True)
+    grab("preflight")
 
 
 def main() -> int:
@@ -142,11 +209,8 @@ def main() -> int:
             grab("export-run", 0.3)
             wait(lambda: wizard.plan.report is not None or not wizard.running, "the export")
             grab("export-certificate")
-            window.go("settings")
-            settings = window.settings_page()
-            settings.lines[PEER_NAME].test_wanted.emit(source.peer)
-            wait(settings.form.test_button.isEnabled, "the echo")
-            grab("settings")
+            with second_archive(Path(scratch) / "second", workstation):
+                network_places(window, grab)
             window.close()
             workstation.close()
     return 0

@@ -175,7 +175,11 @@ class _Examination:
 
         def examine() -> Found:
             if not study_uid:
-                return dimse_steps.move(peer, identity, self._open())
+                association = self._open()
+                found = dimse_steps.move(peer, identity, association)
+                if found[4] == "move.unknown-destination" and association.context(dimse_steps.STUDY_GET) is not None:
+                    return WARNING, f"{found[1]}; C-GET is used instead", *found[2:]
+                return found
             port = own_port.check(identity)
             if port.state != OK and port.code != own_port.NOT_LET_IN:
                 return FAILED, port.text, port.why, port.todo, port.code, {}

@@ -319,7 +319,7 @@ def test_a_private_key_that_others_can_read(
 
 
 def test_nothing_accepted(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
-    step = failure(diagnose(scp(["1.2.840.10008.5.1.4.31"], []), identity), "association")
+    step = failure(diagnose(scp(["1.2.840.10008.5.1.4.33"], []), identity), "association")
     assert step.code == "association.no-context"
     assert "Verification" in step.why
 
@@ -378,12 +378,17 @@ def test_a_peer_that_ignores_keys(identity: LocalIdentity, scp: Callable[..., Pe
 
 def test_unknown_destination(studies: dict[str, list[Dataset]], tmp_path: Path, identity: LocalIdentity) -> None:
     with Archive(tmp_path / "source", destinations={}) as archive:
-        step = failure(diagnose(archive.peer(), identity), "C-MOVE")
+        found = diagnose(archive.peer(), identity)
+    step = found.step("C-MOVE")
+    assert found.ok and step.state == "warning" and "C-GET is used instead" in step.text
     assert "0xA801" in step.why
     assert f"AE title LIGHTBOX, the address of this computer, port {identity.port}" in step.todo
 
 
-@pytest.mark.parametrize(("status", "code"), [(0x0124, "move.not-allowed"), (0x0122, "move.not-allowed")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(0xA801, "move.unknown-destination"), (0x0124, "move.not-allowed"), (0x0122, "move.not-allowed")],
+)
 def test_moves_that_are_not_allowed(identity: LocalIdentity, status: int, code: str) -> None:
     with serving({FIND: 0x0000, MOVE: status}) as peer:
         step = failure(diagnose(peer, identity), "C-MOVE")
@@ -467,8 +472,7 @@ def test_our_tls_port(archive: Archive, identity: LocalIdentity, pki: Pki) -> No
 
 def test_the_title_and_port_towards_this_peer_count(archive: Archive, identity: LocalIdentity) -> None:
     peer = replace(archive.peer(), own_ae="OTHER", own_port=0)
-    step = failure(diagnose(peer, identity), "C-MOVE")
-    assert "AE title OTHER" in step.todo
+    assert "AE title OTHER" in diagnose(peer, identity).step("C-MOVE").todo
 
 
 def test_cancelled(archive: Archive, identity: LocalIdentity) -> None:
