@@ -385,10 +385,7 @@ def test_unknown_destination(studies: dict[str, list[Dataset]], tmp_path: Path, 
     assert f"AE title LIGHTBOX, the address of this computer, port {identity.port}" in step.todo
 
 
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(0xA801, "move.unknown-destination"), (0x0124, "move.not-allowed"), (0x0122, "move.not-allowed")],
-)
+@pytest.mark.parametrize(("status", "code"), [(0x0124, "move.not-allowed"), (0x0122, "move.not-allowed")])
 def test_moves_that_are_not_allowed(identity: LocalIdentity, status: int, code: str) -> None:
     with serving({FIND: 0x0000, MOVE: status}) as peer:
         step = failure(diagnose(peer, identity), "C-MOVE")
