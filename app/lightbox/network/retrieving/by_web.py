@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from lightbox.core.errors import LightboxError
 from lightbox.network.operation import Target
@@ -81,15 +82,15 @@ class _Fetch:
         """Write one part into the spool as it comes."""
         work = self._work
         pieces = iter(part.pieces)
-        head = b""
-        while len(head) < HEAD and (piece := next(pieces, None)) is not None:
-            head += piece
-        event = _event(head[:HEAD], asked, work.peer.ae_title)
+        begun: list[memoryview] = []
+        while sum(map(len, begun)) < HEAD and (piece := next(pieces, None)) is not None:
+            begun.append(piece)
+        head = b"".join(piece[:HEAD] for piece in begun)[:HEAD]
+        event = _event(head, asked, work.peer.ae_title)
         work.tally.belongs(event.sop_instance_uid, target.series_uid)
         incoming = work.receiver.open_file(event)
         try:
-            incoming.write(head)
-            for piece in pieces:
+            for piece in chain(begun, pieces):
                 incoming.write(piece)
         except BaseException:
             incoming.abort()

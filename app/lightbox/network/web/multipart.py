@@ -159,7 +159,17 @@ class Reader:
             if safe > self._position:
                 yield memoryview(self._data)[self._position : safe]
                 self._position = safe
-            if not self._fill():
+            rest = self._data[self._position :]
+            more = self._source.read()
+            self._position = 0
+            # The bytes that came are not copied, unless a delimiter may begin in the few that are left
+            if len(rest) <= keep < len(more) and delimiter not in rest + more[:keep]:
+                if rest:
+                    yield memoryview(rest)
+                self._data = more
+            else:
+                self._data = rest + more
+            if not more:
                 break
         # The end, without the closing delimiter
         self._ended = True
