@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from builders.library_objects import ct, encode
-from lightbox.core.errors import LightboxError
 from lightbox.core import file_lock
+from lightbox.core.errors import LightboxError
 from lightbox.library.library import Library
 
 
