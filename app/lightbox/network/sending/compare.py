@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import RawDataElement
+from pydicom.values import convert_SQ
 
 from lightbox.core.errors import LightboxError
-from lightbox.dicom import reading
-from lightbox.imaging.image_object import ImageObject, NoPixelsError
+from lightbox.dicom import reading, values
+from lightbox.imaging.colour import to_rgb
+from lightbox.imaging.image_object import Frame, ImageObject
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -37,7 +41,7 @@ object can be fetched from, icons."""
 class Comparison:
     """How two copies of an object differ: keywords or tags of attributes, ``"PixelData"`` for other pixel values.
 
-    ``unknown`` says why the pixels could not be compared; then only the attributes were.
+    ``unknown`` says why the pixels could not be compared; then only the attributes were, and nothing is proved.
     """
 
     differing: tuple[str, ...] = ()
@@ -45,13 +49,13 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
+        """Whether everything was compared and nothing differs."""
+        return not self.differing and not self.unknown
 
     @property
     def only_coerced(self) -> bool:
         """Whether only attributes differ that an archive may correct if it says so."""
-        return all(keyword in _COERCED for keyword in self.differing)
+        return not self.unknown and all(keyword in _COERCED for keyword in self.differing)
 
     def text(self) -> str:
         """Return what differs, without any value."""
@@ -71,11 +75,10 @@ def compare(ours: Opener, theirs: Opener) -> Comparison:
         mine = reading.read_dataset(file)
     with theirs() as file:
         other = reading.read_dataset(file)
+    same_bytes = _same_bytes(mine, other)
     differing = list(dict.fromkeys(_differences(mine, other)))
-    same, unknown = _same_pixels(ours, theirs, mine, other)
-    if not same:
-        differing.append("PixelData")
-    return Comparison(tuple(differing), unknown)
+    found, unknown = ([], "") if same_bytes else _differing_pixels(ours, theirs, mine, other)
+    return Comparison((*differing, *found), unknown)
 
 
 def _differences(mine: Dataset, other: Dataset) -> list[str]:
@@ -86,36 +89,70 @@ def _differences(mine: Dataset, other: Dataset) -> list[str]:
         # An archive may add private attributes and group 0004 of its own; it may not take or change any
         if tag not in mine and (tag.is_private or tag.group == 0x0004):
             continue
-        first, second = _element(mine, tag), _element(other, tag)
-        if not _equal(first, second):
-            element = first if first is not None else second
-            found.append(
-                element.keyword if element is not None and element.keyword else f"({tag.group:04X},{tag.element:04X})"
-            )
+        if not _equal(_Value(mine, tag), _Value(other, tag)):
+            found.append(keyword_for_tag(tag) or f"({tag.group:04X},{tag.element:04X})")
     return found
 
 
-def _element(dataset: Dataset, tag: Any) -> DataElement | None:
-    if tag not in dataset:
-        return None
+class _Value:
+    """An attribute as it is encoded, and decoded where that is possible."""
+
+    def __init__(self, dataset: Dataset, tag: Any) -> None:
+        raw = dataset.get_item(tag)
+        self.encoded = raw.value if isinstance(raw, RawDataElement) else None
+        self.element: DataElement | None = None
+        self.broken = False
+        if raw is not None:
+            try:
+                self.element = dataset[tag]
+            except Exception:  # pydicom raises many kinds of error for values that break their VR
+                self.broken = True
+
+    @property
+    def is_empty(self) -> bool:
+        """An attribute without value and an absent one say the same."""
+        return not self.broken and (self.element is None or self.element.is_empty)
+
+
+def _equal(first: _Value, second: _Value) -> bool:
+    if first.is_empty or second.is_empty:
+        return first.is_empty and second.is_empty
+    one, two = first.element, second.element
+    if one is None or two is None:
+        return one is two and _same_encoded(first.encoded, second.encoded)
+    if one.VR != two.VR and "UN" in (one.VR, two.VR):
+        # An implicit copy of a private attribute: its value representation got lost, not its value
+        unknown, known = (first, second) if one.VR == "UN" else (second, first)
+        if known.element is not None and known.element.VR == "SQ":
+            return _same_items(known.element.value, _items(unknown.encoded))
+        return _same_encoded(unknown.encoded, known.encoded)
+    if one.VR == "SQ" and two.VR == "SQ":
+        return _same_items(one.value, two.value)
+    return _plain(one.value) == _plain(two.value)
+
+
+def _same_items(first: Sequence[Dataset], second: Sequence[Dataset] | None) -> bool:
+    if second is None or len(first) != len(second):
+        return False
+    return not any(_differences(one, two) for one, two in zip(first, second, strict=True))
+
+
+def _items(encoded: bytes | None) -> Sequence[Dataset] | None:
+    """Return the items of a sequence that is encoded as an unknown value (PS3.5 6.2.2)."""
     try:
-        return dataset[tag]
-    except Exception:  # pydicom raises many kinds of error for values that break their VR: compare them raw
+        return convert_SQ(encoded or b"", True, True)
+    except Exception:  # as above
         return None
 
 
-def _equal(first: DataElement | None, second: DataElement | None) -> bool:
-    # An attribute without value and an absent one say the same
+def _same_encoded(first: bytes | None, second: bytes | None) -> bool:
     if first is None or second is None:
-        present = first if first is not None else second
-        return present is None or present.is_empty
-    if first.VR == "SQ" and second.VR == "SQ":
-        return len(first.value) == len(second.value) and not any(
-            _differences(one, two) for one, two in zip(first.value, second.value, strict=True)
-        )
-    if first.VR != second.VR and "UN" in (first.VR, second.VR):
-        return True  # an implicit copy of a private attribute: its value representation got lost, not its value
-    return _plain(first.value) == _plain(second.value)
+        return False
+    one, two = first.rstrip(b"\x00 "), second.rstrip(b"\x00 ")
+    return one == two or any(
+        len(first) % word == 0 and np.frombuffer(first, f"<u{word}").byteswap().tobytes() == second
+        for word in (2, 4, 8)  # one of them from a big endian data set
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -133,38 +170,55 @@ def _plain(value: Any) -> Any:
     return str(value).strip(" \x00")
 
 
-def _same_pixels(ours: Opener, theirs: Opener, mine: Dataset, other: Dataset) -> tuple[bool, str]:
-    tags = [tag for tag in reading.PIXEL_TAGS if tag in mine], [tag for tag in reading.PIXEL_TAGS if tag in other]
-    if tags[0] != tags[1]:
-        return False, ""
-    if not tags[0]:
-        return True, ""
-    first, second = mine.get_item(tags[0][0]), other.get_item(tags[0][0])
-    if first is not None and second is not None and first.value == second.value:
-        return True, ""
-    try:
-        return _same_frames(ImageObject.open(ours), ImageObject.open(theirs)), ""
-    except NoPixelsError:
-        return True, ""
-    except LightboxError as error:
-        return True, error.why or error.what
-
-
-def _same_frames(mine: ImageObject, other: ImageObject) -> bool:
-    if mine.number_of_frames != other.number_of_frames:
+def _same_bytes(mine: Dataset, other: Dataset) -> bool:
+    """Whether the encoded pixels are the same, and mean the same."""
+    tags = _pixel_tags(mine)
+    if tags != _pixel_tags(other):
         return False
-    for number in range(mine.number_of_frames):
-        first, second = mine.frame(number), other.frame(number)
-        if first.photometric != second.photometric:
-            from lightbox.imaging.colour import to_rgb
-
-            one, two = (
-                to_rgb(first.values, first.photometric, mine.dataset),
-                to_rgb(second.values, second.photometric, other.dataset),
-            )
-            # Two conversions of colour may round differently
-            if one.shape != two.shape or int(np.abs(one.astype(np.int32) - two.astype(np.int32)).max()) > 2:
-                return False
-        elif not np.array_equal(first.values, second.values):
+    for keyword in ("PhotometricInterpretation", "PlanarConfiguration"):
+        if values.text(mine, keyword) != values.text(other, keyword):
             return False
-    return True
+    if tags and mine.original_encoding[1] != other.original_encoding[1]:
+        return False
+    return all(mine.get_item(tag).value == other.get_item(tag).value for tag in tags)  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def _pixel_tags(dataset: Dataset) -> list[Any]:
+    return [tag for tag in reading.PIXEL_TAGS if tag in dataset]
+
+
+def _differing_pixels(ours: Opener, theirs: Opener, mine: Dataset, other: Dataset) -> tuple[list[str], str]:
+    """Return what differs in the pixels, and why they could not be compared."""
+    if _pixel_tags(mine) != _pixel_tags(other):
+        return ["PixelData"], ""
+    try:
+        first = ImageObject.open(ours)
+        try:
+            second = ImageObject.open(theirs)
+        except LightboxError:
+            return ["PixelData"], ""
+        if first.number_of_frames != second.number_of_frames:
+            return ["PixelData"], ""
+        for number in range(first.number_of_frames):
+            frame = first.frame(number)
+            try:
+                copy = second.frame(number)
+            except LightboxError:  # what we can decode, the copy must allow, too
+                return ["PixelData"], ""
+            differing = _differing(frame, copy, mine, other)
+            if differing:
+                return [differing], ""
+    except LightboxError as error:
+        return [], error.why or error.what
+    return [], ""
+
+
+def _differing(mine: Frame, other: Frame, header: Dataset, other_header: Dataset) -> str:
+    if mine.photometric == other.photometric:
+        return "" if np.array_equal(mine.values, other.values) else "PixelData"
+    if mine.values.ndim == other.values.ndim == 2:
+        return "PhotometricInterpretation"  # black for white
+    one, two = to_rgb(mine.values, mine.photometric, header), to_rgb(other.values, other.photometric, other_header)
+    # Two conversions of colour may round differently
+    same = one.shape == two.shape and int(np.abs(one.astype(np.int32) - two.astype(np.int32)).max()) <= 2
+    return "" if same else "PixelData"

@@ -106,6 +106,9 @@ class Confirmer:
                     note = f"the archive changed {found.text()}" if found.differing else ""
                     self._rule(record, State.SENT, note, Confirm.WANTED, compared=True)
                     passed.add(record.id)
+                elif found.unknown and not found.differing:
+                    reason = f"its pixels cannot be compared: {found.unknown}"
+                    self._rule(record, State.SENT, reason, Confirm.IMPOSSIBLE)
                 else:
                     reason = f"{OTHER_CONTENT}: {found.text()} differs"
                     self._rule(record, State.FAILED, reason, Confirm.NONE)
