@@ -15,6 +15,7 @@ from lightbox.network.sending.states import JobRecord, Priority, State
 
 if TYPE_CHECKING:
     from lightbox.library.library import Library
+    from lightbox.network.peers import Peer
     from lightbox.network.sending.queue import SendQueue
 
 _PRIORITIES = {"urgent": Priority.URGENT, "normal": Priority.NORMAL, "low": Priority.LOW}
@@ -63,7 +64,7 @@ def send(
     look_before_sending(context, items, strict=strict)
     job = queue_.enqueue(entry.name, items, _PRIORITIES[priority], commit)
     if wait:
-        _work(context, queue_, job, timeout, listen=commit and entry.commitment != "never")
+        _work(context, queue_, job, timeout, listen=entry if commit and entry.commitment != "never" else None)
     record = queue_.job(job)
     if not record.total:
         raise LightboxError("There is nothing to send", todo="Name studies of the library, DICOM files or folders")
@@ -108,11 +109,11 @@ def _of_library(library: Library, uid: str) -> Iterator[str]:
         )
 
 
-def _work(context: Context, queue_: SendQueue, job: int, timeout: float | None, *, listen: bool) -> None:
-    """Work the queue until the job is done. Reports of storage commitment come to our port."""
-    if listen:
+def _work(context: Context, queue_: SendQueue, job: int, timeout: float | None, *, listen: Peer | None) -> None:
+    """Work the queue until the job is done. Reports of commitment come to the port that `listen` knows of us."""
+    if listen is not None:
         try:
-            context.workstation.start_receiver()
+            context.workstation.start_receiver(listen)
         except (LightboxError, OSError):
             say("Our port is in use: another program of Lightbox is expected to take the archive's reports")
     line = ProgressLine("objects")
@@ -128,6 +129,7 @@ def _work(context: Context, queue_: SendQueue, job: int, timeout: float | None, 
     finally:
         line.end()
         queue_.stop()
+        context.workstation.stop_receiver()
 
 
 def _result(queue_: SendQueue, record: JobRecord) -> dict[str, Any]:
@@ -209,9 +211,10 @@ def queue_show(context: Context, job: int, as_json: bool) -> None:
 def queue_work(context: Context, timeout: float | None) -> None:
     """Send what is queued, and end when everything is sent and confirmed."""
     queue_ = context.workstation.send_queue
+    book = {peer.name: peer for peer in context.workstation.peers.all()}
     for record in queue_.jobs():
         if not record.finished and not record.paused:
-            _work(context, queue_, record.id, timeout, listen=record.commit)
+            _work(context, queue_, record.id, timeout, listen=book.get(record.peer) if record.commit else None)
     left = sum(1 for record in queue_.jobs() if not record.finished)
     if left:
         raise LightboxError(

@@ -160,7 +160,7 @@ class ImageObject:
             raise DecodeError("The frame cannot be read", where=f"frame {frame + 1}", why=str(error)) from error
 
     def raw(self, frame: int = 0) -> decode.RawFrame:
-        """Return the samples of an encapsulated frame (0-based) as its decoder gave them: no bit removed, no sign applied.
+        """Return the samples of an encapsulated frame (0-based) as its decoder gave them: no bit cut, no sign applied.
 
         Raises
         ------

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightbox.library import durable
 from lightbox.core.file_lock import FileLock
+from lightbox.library import durable
 from lightbox.library.spool_file import READY, ReadyFile, SpoolFile, cannot_write, described
 
 __all__ = ["Abandoned", "ReadyFile", "Spool", "SpoolFile", "cannot_write", "read_batch"]
@@ -71,9 +71,9 @@ class Spool:
             self._one_sync = durable.names_follow_files(self._root)
         return self._one_sync
 
-    def writer(self, source: str = "") -> SpoolFile:
+    def writer(self, source: str = "", *, hashed: bool = False) -> SpoolFile:
         """Start a new object. `source` says where it comes from (the name of a peer), never who the patient is."""
-        return SpoolFile(self.new_part(), source, self)
+        return SpoolFile(self.new_part(), source, self, hashed=hashed)
 
     def committed(self, file: ReadyFile) -> None:
         """Note a file that became durable."""
