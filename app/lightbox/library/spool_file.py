@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 import re
 import zlib
@@ -28,7 +29,7 @@ _PIECE = 64 * 1024
 _AHEAD = 256 * 1024
 """After this many bytes the disk is asked to begin."""
 _CHUNK = 1 << 20
-_CHECKED = re.compile(r"([0-9a-f]+)-([0-9a-f]{8})")
+_CHECKED = re.compile(r"([0-9a-f]+)-(?:([0-9a-f]{8})|([0-9a-f]{64}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class ReadyFile:
     """A committed file that waits to be ingested. ``checksum`` is the CRC-32 of its ``size`` bytes, None if unknown.
 
     One that is not ``synchronised`` survives the end of its process, but a power cut only after it was ingested.
+    ``sha256`` is known instead of the checksum where it was taken while the bytes came.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class ReadyFile:
     size: int = 0
     checksum: int | None = None
     synchronised: bool = True
+    sha256: bytes | None = None
 
     def intact(self) -> bool:
         """Read the file and tell whether it holds what was committed.
@@ -52,6 +55,9 @@ class ReadyFile:
         OSError
             It cannot be read.
         """
+        if self.sha256 is not None:
+            with self.path.open("rb", buffering=0) as file:
+                return hashlib.file_digest(file, "sha256").digest() == self.sha256
         if self.checksum is None:
             return True
         found = size = 0
@@ -72,9 +78,22 @@ def cannot_write(error: OSError) -> LightboxError:
 
 
 class SpoolFile:
-    """One object on its way in. Use `commit` or `abort` exactly once; an unfinished one vanishes with its process."""
+    """One object on its way in. Use `commit` or `abort` exactly once; an unfinished one vanishes with its process.
 
-    def __init__(self, path: Path, source: str, spool: Spool) -> None:
+    Parameters
+    ----------
+    path : Path
+        Of the unfinished file.
+    source : str
+        Where the object comes from.
+    spool : Spool
+        Where it belongs.
+    hashed : bool
+        Take the SHA-256 while the bytes come, so that the ingest need not read them again; else a checksum, which
+        takes less time while the sender waits.
+    """
+
+    def __init__(self, path: Path, source: str, spool: Spool, *, hashed: bool = False) -> None:
         self._path = path
         self._source = source
         self._spool = spool
@@ -83,12 +102,16 @@ class SpoolFile:
         self._buffer = bytearray()
         self._size = self._written = self._on_its_way = 0
         self._checksum = 0
+        self._sha256 = hashlib.sha256() if hashed else None
         self._open = True
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Append bytes."""
         size = len(data)
-        self._checksum = zlib.crc32(data, self._checksum)
+        if self._sha256 is not None:
+            self._sha256.update(data)
+        else:
+            self._checksum = zlib.crc32(data, self._checksum)
         self._size += size
         if size < _DIRECT:
             self._buffer += data
@@ -140,7 +163,8 @@ class SpoolFile:
         if not self._open:
             raise LightboxError("A spool file was already finished")
         self._open = False
-        name = f"{self._path.stem}.{_encode(self._source)}.{self._size:x}-{self._checksum:08x}{READY}"
+        check = f"{self._checksum:08x}" if self._sha256 is None else self._sha256.hexdigest()
+        name = f"{self._path.stem}.{_encode(self._source)}.{self._size:x}-{check}{READY}"
         ready = self._path.with_name(name)
         try:
             if self._buffer:
@@ -162,7 +186,10 @@ class SpoolFile:
             self._path.unlink(missing_ok=True)
             ready.unlink(missing_ok=True)
             raise cannot_write(error) from error
-        file = ReadyFile(ready, self._source, self._size, self._checksum, synchronise)
+        if self._sha256 is None:
+            file = ReadyFile(ready, self._source, self._size, self._checksum, synchronise)
+        else:
+            file = ReadyFile(ready, self._source, self._size, None, synchronise, self._sha256.digest())
         self._spool.committed(file)
         return file
 
@@ -192,6 +219,8 @@ def described(path: Path) -> ReadyFile:
     source = _decode(parts[1]) if len(parts) in (3, 4) else ""
     if checked is None:
         return ReadyFile(path, source)
+    if checked[3]:
+        return ReadyFile(path, source, int(checked[1], 16), sha256=bytes.fromhex(checked[3]))
     return ReadyFile(path, source, int(checked[1], 16), int(checked[2], 16))
 
 

@@ -39,6 +39,8 @@ def main() -> None:
         paths = network_objects.write(folder / "source", datasets)
         study_uid = str(datasets[0].StudyInstanceUID)
         megabytes = sum(path.stat().st_size for path in paths) / 1e6
+        # A library in use has its folders
+        network_objects.write(folder / "used", [network_objects.ct("used", "s", n, size=8) for n in range(1500)])
         settings = {"Plugins": [str(plugin)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
         with peer_servers.start_orthanc(folder / "orthanc", own_port=peer_servers.free_port(), **settings) as server:
             server.load(paths)
@@ -80,6 +82,7 @@ def ours(method: str) -> Callable[[peer_servers.Server, str, Path, int], float]:
         peer = dataclasses.replace(server.peer(), web=web)
         home.mkdir()
         with contextlib.closing(Library.open(home)) as library:
+            library.import_paths([home.parent / "used"])
             begun = time.perf_counter()
             found = retrieve(peer, server.identity(), library, study_uid, method=method)
             seconds = time.perf_counter() - begun

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from builders.library_objects import ct, encode
 from lightbox.core import file_lock
 from lightbox.core.errors import LightboxError
 from lightbox.library.library import Library
+from lightbox.library.spool_file import described
 
 
 def receive(library: Library, data: bytes, source: str = "PACS") -> None:
@@ -177,3 +179,36 @@ def test_many_small_writes_are_one_object(library: Library):
     library.ingest_spool()
     with library.open_object(ds.SOPInstanceUID) as stored:
         assert stored.read() == data
+
+
+@pytest.mark.parametrize("synchronise", [True, False])
+def test_an_object_can_be_hashed_while_it_comes(library: Library, home: Path, synchronise: bool):
+    ds = ct(rows=400, columns=400)
+    data = encode(ds)
+    with library.spool().writer("PACS", hashed=True) as file:
+        for start in range(0, len(data), 50_000):
+            file.write(data[start : start + 50_000])
+        ready = file.commit(synchronise=synchronise)
+    assert ready.sha256 == hashlib.sha256(data).digest()
+    assert ready.intact()
+    assert described(ready.path).sha256 == ready.sha256
+    assert library.ingest_spool().added == 1
+    with library.open_object(ds.SOPInstanceUID) as stored:
+        assert stored.read() == data
+    assert library.check() == []
+
+
+@pytest.mark.parametrize("tear", [True, False])
+def test_what_was_hashed_is_checked_when_its_process_is_gone(home: Path, tear: bool):
+    ds = ct(rows=400, columns=400)
+    data = encode(ds)
+    first = Library.open(home)
+    with first.spool().writer("PACS", hashed=True) as file:
+        file.write(data)
+        ready = file.commit(synchronise=False)
+    if tear:  # as after a power cut: the right size, other bytes
+        ready.path.write_bytes(data[:-5000] + bytes(5000))
+    first.close()
+    with Library.open(home) as second:
+        assert second.count_studies() == (0 if tear else 1)
+        assert len(second.quarantine()) == (1 if tear else 0)

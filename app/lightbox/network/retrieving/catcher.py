@@ -50,8 +50,8 @@ class Catcher(Receiver):
     def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str) -> IncomingObject:
         """Begin an object of a C-STORE sub-operation; `source` is the AE title of the sender."""
         event = Received(sop_instance_uid, sop_class_uid, transfer_syntax_uid, source)
-        return Caught(event, lambda: self._spool.writer(source))
+        return Caught(event, lambda: self._spool.writer(source, hashed=True))
 
     def open_file(self, event: Received) -> IncomingObject:
         """Begin an object that comes as a DICOM file."""
-        return CaughtFile(event, lambda: self._spool.writer(event.source))
+        return CaughtFile(event, lambda: self._spool.writer(event.source, hashed=True))

@@ -83,6 +83,14 @@ def forget(home: Path) -> int:
         return len(found)
 
 
+def drop(home: Path, entry: Entry) -> bool:
+    """Remove one retrieve of a process that died; return whether it was there."""
+    with taken(home) as found:
+        for item in found:
+            item.done = item.entry == entry
+        return any(item.done for item in found)
+
+
 def _abandoned(home: Path) -> list[Taken]:
     """Return what nobody works at, each with its lock, which is held."""
     found: list[Taken] = []
