@@ -91,8 +91,8 @@ def request(association: Association, transaction_uid: str, records: Sequence[Ob
 def read_report(dataset: Dataset, event_type: int | None) -> Report:
     """Read the data set of a report, tolerant of what archives leave out.
 
-    Without event type, or with a wrong one, the sequences decide. Success without a list of objects stands for all
-    objects of the transaction; a list of failures never does.
+    Without event type, or with a wrong one, the sequences decide. Success that comes without any list stands for all
+    objects of the transaction; a list of failures, or one that cannot be read, never does.
     """
     report = Report(text(dataset, "TransactionUID"))
     for item in _items(dataset, "FailedSOPSequence"):
@@ -101,9 +101,15 @@ def read_report(dataset: Dataset, event_type: int | None) -> Report:
             report.failed[uid] = _reason(item)
     listed = _items(dataset, "ReferencedSOPSequence")
     report.committed = {uid for item in listed if (uid := text(item, "ReferencedSOPInstanceUID"))} - set(report.failed)
-    has_failures = bool(_items(dataset, "FailedSOPSequence"))
-    report.everything = not report.committed and not has_failures and event_type in (None, 0, SUCCESS)
+    report.everything = event_type == SUCCESS and not any(
+        _is_present(dataset, keyword) for keyword in ("ReferencedSOPSequence", "FailedSOPSequence")
+    )
     return report
+
+
+def _is_present(dataset: Dataset, keyword: str) -> bool:
+    element = dataset.get_item(keyword)
+    return element is not None and bool(element.value)
 
 
 def _items(dataset: Dataset, keyword: str) -> list[Dataset]:

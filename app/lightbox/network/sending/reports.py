@@ -21,6 +21,7 @@ RESENDS = 2
 _AGAIN = frozenset({commitment.PROCESSING_FAILURE, commitment.RESOURCES, commitment.DUPLICATE_TRANSACTION})
 """Failures after which the commitment is asked for once more."""
 _REQUESTS = 4
+NOT_NAMED = "the archive reported on the storage commitment without naming this object"
 
 
 def take_notes(database: Database, home: Path, settings: QueueSettings) -> int:
@@ -68,11 +69,15 @@ def apply(database: Database, report: Report, settings: QueueSettings) -> bool:
                 rulings.append(Ruling(record.id, State.SENT, text, Confirm.WANTED, moment))
             else:
                 rulings.append(Ruling(record.id, State.FAILED, text))
+        elif asked.get(record.id, 0) + 1 < _REQUESTS:
+            moment = time.time() + retry.delay(asked.get(record.id, 0) + 1, settings)
+            rulings.append(Ruling(record.id, State.SENT, NOT_NAMED, Confirm.WANTED, moment))
+        else:
+            rulings.append(Ruling(record.id, State.SENT, f"not confirmed: {NOT_NAMED}", Confirm.IMPOSSIBLE))
     transactions.rule(database, rulings)
     if missing:
         send_again(database, missing, commitment.failure_words(commitment.NO_SUCH_INSTANCE), settings)
-    # What the report does not name is asked for once more
-    transactions.close_transaction(database, report.transaction_uid, again=True)
+    transactions.close_transaction(database, report.transaction_uid)
     return True
 
 

@@ -58,6 +58,10 @@ def decode(data: bytes, transfer_syntax: str) -> Dataset:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _LONGEST_INFLATED)
         little = transfer_syntax != _BIG_ENDIAN
         return read_dataset(BytesIO(data), _is_implicit(data, transfer_syntax), little)
+    except RecursionError as error:
+        raise LightboxError(
+            "A data set of the peer cannot be read", why="Its sequences are nested too deeply"
+        ) from error
     except (EOFError, ValueError, KeyError, TypeError, AttributeError, struct.error, NotImplementedError) as error:
         raise LightboxError("A data set of the peer cannot be read", why=type(error).__name__) from error
     except zlib.error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -14,14 +15,14 @@ from pydicom.sequence import Sequence
 
 from builders import network_objects
 from lightbox.network.receiving.notes import STORAGE_COMMITMENT, Inbox
-from lightbox.network.sending import jobs, reports, transactions
+from lightbox.network.sending import jobs, reports, transactions, work
 from lightbox.network.sending.commitment import read_report
 from lightbox.network.sending.compare import Comparison, compare
 from lightbox.network.sending.database import Database
 from lightbox.network.sending.jobs import NewObject
 from lightbox.network.sending.states import Confirm, QueueSettings, State
 from lightbox.network.sending.work import Outcome, claim, settle
-from lightbox.network.wire.datasets import encode
+from lightbox.network.wire.datasets import decode, encode
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -57,6 +58,16 @@ def test_reports() -> None:
     assert not read_report(report([]), 2).everything
     assert not read_report(report([], {"": 0x0112}), 1).everything
     assert read_report(Dataset(), 1).transaction_uid == ""
+
+
+def test_a_list_that_cannot_be_read_commits_nothing() -> None:
+    unnamed = report([])
+    unnamed.ReferencedSOPSequence = Sequence([item("")])
+    assert not read_report(unnamed, 1).everything
+    for tag in (b"\x99", b"\x98"):  # of what was committed, and of what failed
+        data = encode(report([]), EXPLICIT) + b"\x08\x00" + tag + b"\x11SQ\x00\x00\x08\x00\x00\x00" + b"\xff" * 8
+        assert not read_report(decode(data, EXPLICIT), 1).everything
+    assert not read_report(report([]), None).everything  # neither an event nor a list
 
 
 @pytest.fixture
@@ -99,6 +110,19 @@ def test_a_resource_failure_is_asked_for_again_a_few_times(database: Database) -
     assert "no resources left (reason 0x0213)" in first.reason
 
 
+def test_what_reports_never_name_is_not_asked_for_without_end(database: Database) -> None:
+    for number in range(6):
+        (first, *_) = jobs.objects_of(database, 1)
+        if first.confirm is Confirm.IMPOSSIBLE:
+            break
+        transactions.open_transaction(database, f"2.{number}", "pacs", [first.id], 100)
+        assert reports.apply(database, read_report(report(["1.77"], transaction=f"2.{number}"), 1), QueueSettings())
+        assert not work.to_confirm(database, "pacs", 9, time.time())  # not at once
+    first = next(jobs.objects_of(database, 1))
+    assert (first.state, first.confirm) == (State.SENT, Confirm.IMPOSSIBLE)
+    assert "without naming" in first.reason
+
+
 def test_a_late_report_counts_after_it_was_asked_again(database: Database) -> None:
     transactions.ask_again(database, "1.9")
     assert states(database)["1.1"] == (State.SENT, Confirm.WANTED)
@@ -112,7 +136,9 @@ def test_notes_of_the_receiver(database: Database, home: Path) -> None:
     for transaction, uids in (("1.9", ["1.1", "1.2"]), ("7.7.7", ["1.3"])):
         data = encode(report(uids, transaction=transaction), EXPLICIT)
         inbox.keep(0x0100, STORAGE_COMMITMENT, "1.2.840.10008.1.20.1.1", data, transfer_syntax_uid=EXPLICIT, **names)
-    inbox.keep(0x0100, STORAGE_COMMITMENT, "1.2", b"\xff\xff", transfer_syntax_uid=EXPLICIT, **names)
+    nested = b"\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 5000
+    for damaged in (b"\xff\xff", nested):
+        inbox.keep(0x0100, STORAGE_COMMITMENT, "1.2", damaged, transfer_syntax_uid=EXPLICIT, **names)
     assert reports.take_notes(database, home, QueueSettings()) == 1
     assert inbox.waiting() == []
     assert states(database)["1.2"] == (State.CONFIRMED, Confirm.NONE)
