@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightbox.core import paths
 from lightbox.core.errors import NotFoundError
-from lightbox.core.jobs import Job, JobRunner, Priority
+from lightbox.core.jobs import Job, JobRunner, Priority, Progress
 from lightbox.core.settings import Settings
 from lightbox.dicom import imports
-from lightbox.network.peers import PeerBook
+from lightbox.network.peers import Peer, PeerBook
 from lightbox.network.sending.states import QueueSettings
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from lightbox.library.records import StudyRecord
     from lightbox.network.identity import LocalIdentity
     from lightbox.network.querying.prefetch import Fetched
+    from lightbox.network.querying.prior_model import Prior
     from lightbox.network.receiving.process import ReceiverProcess
     from lightbox.network.sending.queue import SendQueue
     from lightbox.network.worklist.entries import WorklistEntry
+    from lightbox.network.worklist.ian import AvailabilityNotice
+    from lightbox.network.worklist.mpps_store import Step
     from lightbox.viewer.display_sets import DisplaySet
 
 
@@ -45,6 +49,8 @@ class Workstation:
         self.peers = PeerBook(self.settings)
         self.jobs = JobRunner(prepare=imports.ready)
         self._lock = threading.RLock()
+        self.telling = threading.Lock()
+        """Held while performed procedure steps are told, so that nobody tells one twice at the same time."""
         self._receiver: ReceiverProcess | None = None
         self._quality: QualityWatch | None = None
         self._prefetching: dict[str, Job[list[Fetched]]] = {}
@@ -80,15 +86,23 @@ class Workstation:
         """The running receiver, or None."""
         return self._receiver
 
-    def start_receiver(self) -> ReceiverProcess:
-        """Start receiving objects on the ports of `identity`, in processes of its own; does nothing when it runs."""
+    def start_receiver(self, peer: Peer | None = None) -> ReceiverProcess:
+        """Start receiving objects in processes of its own; does nothing when it runs.
+
+        Parameters
+        ----------
+        peer : Peer, optional
+            Listen where this peer reaches us; without it, on the ports of `identity`.
+        """
+        from lightbox.network.peers import own_identity
         from lightbox.network.receiving.policy import ReceivingPolicy
         from lightbox.network.receiving.process import ReceiverProcess
 
         with self._lock:
             if self._receiver is None:
                 policy = ReceivingPolicy.of(self.settings).knowing(self.peers.all())
-                receiver = ReceiverProcess(self.home, self.identity, policy, library=self.library)
+                identity = own_identity(peer, self.identity) if peer is not None else self.identity
+                receiver = ReceiverProcess(self.home, identity, policy, library=self.library)
                 receiver.start()
                 self._receiver = receiver
             return self._receiver
@@ -109,13 +123,23 @@ class Workstation:
                 self._quality = QualityWatch(self.library, self.home)
                 self._quality.start()
 
-    def prefetch_priors(self, of: str | WorklistEntry) -> Job[list[Fetched]] | None:
+    def prefetch_priors(
+        self,
+        of: str | WorklistEntry,
+        *,
+        wanted: Callable[[list[Prior]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> Job[list[Fetched]] | None:
         """Fetch the relevant priors of a study that is opened, or of a worklist entry, in the background.
 
         Parameters
         ----------
         of : str or WorklistEntry
             Study Instance UID of a study of the library, or the entry.
+        wanted : callable, optional
+            Called with the priors that are about to be fetched (not with those that are here), on the job's thread.
+        progress : callable, optional
+            Called with the progress of each prior, on the job's thread.
 
         Returns
         -------
@@ -132,9 +156,19 @@ class Workstation:
         key = of if isinstance(of, str) else f"{of.source} {of.accession_number} {of.study_instance_uid}"
 
         def work(job: Job[list[Fetched]]) -> list[Fetched]:
-            options = {"settings": self.settings, "secrets": Secrets(self.home), "cancel": job.token, "rules": rules}
+            options: dict[str, Any] = {
+                "settings": self.settings,
+                "secrets": Secrets(self.home),
+                "cancel": job.token,
+                "rules": rules,
+            }
             found = priors.find(current, peers, self.library, identity=self.identity, **options)
-            return prefetch.fetch(found, peers, self.identity, self.library, home=self.home, **options)
+            missing = [prior for prior in found.wanted if not prior.study.here or prior.study.partial]
+            if wanted is not None and missing:
+                wanted(missing)
+            return prefetch.fetch(
+                found, peers, self.identity, self.library, home=self.home, progress=progress, **options
+            )
 
         with self._lock:
             running = self._prefetching.get(key)
@@ -145,6 +179,30 @@ class Workstation:
             job = self._prefetcher.submit("fetch priors", work, Priority.PREFETCH)
             self._prefetching[key] = job
             return job
+
+    def tell_steps(self) -> list[Step]:
+        """Tell the worklist systems which procedure steps were performed, as far as they can be reached now.
+
+        Returns
+        -------
+        list of Step
+            Those that are not told yet, or were refused and not looked at; see `Steps.send_waiting`.
+        """
+        from lightbox.network.worklist.mpps import Steps
+
+        steps = Steps(self.home)
+        with self.telling:
+            if any(step.waits for step in steps.all()):
+                steps.send_waiting(self.peers.all(), self.identity)
+            return [step for step in steps.all() if step.open]
+
+    def take_availability(self) -> list[AvailabilityNotice]:
+        """Return what archives announced as available while the receiver ran (PS3.4 Annex R); each is told once."""
+        from lightbox.network.worklist import ian
+
+        found: list[AvailabilityNotice] = []
+        ian.take(self.home, found.append)
+        return found
 
     def study(self, study_uid: str) -> StudyRecord:
         """Return a study of the library.

@@ -23,13 +23,16 @@ from lightbox.ui.notices import Notices
 from lightbox.ui.rail import Rail
 from lightbox.ui.receiver_control import ReceiverControl
 from lightbox.ui.sending.send_center import SendCenter
+from lightbox.ui.settings.receiver_events import ReceiverEvents
 from lightbox.ui.shortcuts_overview import ShortcutsOverview
 from lightbox.ui.status_line import StatusLine
 from lightbox.ui.studies.quality_sheet import QualitySheet
 from lightbox.ui.studies.saved_sheet import SavedSheet
 from lightbox.ui.studies.studies_page import StudiesPage
 from lightbox.ui.studies.study_row import StudyRow
-from lightbox.ui.study_opener import StudyOpener, title_of
+from lightbox.ui.study_opener import StudyOpener
+from lightbox.ui.titles import title_of
+from lightbox.ui.transfers.availability import Availability
 from lightbox.ui.transfers.center import TransferCenter
 from lightbox.ui.transfers.transfer import Kind, State, Transfer
 from lightbox.ui.transfers.transfers_page import TransfersPage
@@ -103,6 +106,13 @@ class MainWindow(QMainWindow):
         outer.addWidget(self.status)
         self.receiver = ReceiverControl(self.workstation, self.bridge, self.network_jobs, self.center)
         self.receiver.told.connect(self.status.show_receiver)
+        self.receiver_events = ReceiverEvents(self.workstation, self.bridge, self.browse_jobs)
+        self.receiver.started.connect(self.receiver_events.follow)
+        self.receiver_events.changed.connect(lambda: self.status.show_noticed(self.receiver_events.unseen))
+        self.status.receiver_wanted.connect(self._show_receiver_events)
+        self.availability = Availability(self.workstation, self.bridge, self.browse_jobs)
+        self.availability.announced.connect(self._announced)
+        self.receiver.started.connect(self.availability.follow)
 
         self.studies = StudiesPage(self.workstation, self.bridge, self.browse_jobs, self.network_jobs)
         self.sending = SendCenter(self.workstation, self.bridge)
@@ -139,6 +149,7 @@ class MainWindow(QMainWindow):
         self.studies.failed.connect(lambda text: self.notices.show_notice("critical", text))
         self.transfers.open_wanted.connect(self.open_study)
         self.transfers.again_wanted.connect(self._retrieve_again)
+        self.transfers.go_on_wanted.connect(self._go_on)
         self.status.transfer_wanted.connect(self._show_transfer)
         self.center.ended.connect(self._transfer_ended)
         self._drop = QFrame(self)
@@ -182,6 +193,9 @@ class MainWindow(QMainWindow):
             self.workstation.library.instances_added.connect(self.bridge.slot(self.opener.instances_added))
             self.receiver.start_if_wanted()
             self.sending.start()
+            self.receiver_events.start()
+            self.availability.take()
+            self.center.find_unfinished(self._found_unfinished)
             self.library_opened.emit()
             if self._open_first:
                 self.open_study(self._open_first)
@@ -252,7 +266,7 @@ class MainWindow(QMainWindow):
         if self._settings_page is None:
             from lightbox.ui.settings.settings_page import SettingsPage
 
-            page = SettingsPage(self.workstation, self.bridge, self.network_jobs)
+            page = SettingsPage(self.workstation, self.bridge, self.network_jobs, self.receiver_events)
             page.peers_changed.connect(self.studies.peers_changed)
             page.own.receive_wanted.connect(self.receiver.set_wanted)
             page.own.changed.connect(self.receiver.restart)
@@ -322,13 +336,43 @@ class MainWindow(QMainWindow):
             self.center.retrieve(peer, row.uid, title_of(row.record), row.expected)
 
     def _retrieve_again(self, transfer: Transfer) -> None:
-        name = transfer.partner.split(" · ")[0]
+        peer = self._partner(transfer)
+        if peer is not None:
+            self.center.retrieve(
+                peer, transfer.study_uid, transfer.title, transfer.total, unfinished=transfer.unfinished
+            )
+
+    def _go_on(self, transfer: Transfer) -> None:
+        peer = self._partner(transfer)
+        if peer is not None:
+            self.center.go_on(transfer, peer)
+
+    def _partner(self, transfer: Transfer) -> Peer | None:
         try:
-            peer = self.workstation.peers.get(name)
+            return self.workstation.peers.get(transfer.partner.split(" · ")[0])
         except LightboxError as error:
             self.notices.show_notice("warn", words.error(error))
-            return
-        self.center.retrieve(peer, transfer.study_uid, transfer.title, transfer.total)
+            return None
+
+    def _found_unfinished(self, number: int) -> None:
+        text = f"{words.plural(number, 'retrieve was', 'retrieves were')} not complete when Lightbox last ended."
+        self.notices.show_notice("warn", text, "Show", self._show_arriving)
+
+    def _show_arriving(self) -> None:
+        self.go("transfers")
+        self.transfers.show_arriving()
+
+    def _show_receiver_events(self) -> None:
+        self.go("settings")
+        self.settings_page().show_events()
+
+    def _announced(self, peer: Peer, study_uids: list[str]) -> None:
+        def retrieve() -> None:
+            for uid in study_uids:
+                self.center.retrieve(peer, uid, "a study that was announced")
+
+        number = words.plural(len(study_uids), "study is", "studies are")
+        self.notices.show_notice("info", f"{peer.name} says that {number} ready to be fetched.", "Retrieve", retrieve)
 
     def import_paths(self, paths: list[Path]) -> None:
         """Import files and folders."""
@@ -356,7 +400,9 @@ class MainWindow(QMainWindow):
     def _transfer_ended(self, transfer: Transfer) -> None:
         show = lambda: self._show_transfer(transfer)  # noqa: E731
         self.opener.transfer_ended(transfer)
-        if transfer.state is State.FAILED:
+        if transfer.kind is Kind.PRIORS:
+            pass  # nobody waits for them: the list of transfers and the status line say how it went
+        elif transfer.state is State.FAILED:
             text = f"{transfer.kind.value} of {transfer.title}: {transfer.message or transfer.amount()}"
             self.notices.show_notice("critical", text, "Details", show)
         elif transfer.state is State.PARTIAL:

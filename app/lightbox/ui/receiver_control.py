@@ -17,6 +17,8 @@ class ReceiverControl(QObject):
     """Starts and stops receiving in jobs, since binding a port and ending associations take their time."""
 
     told = Signal(str, bool, bool)
+    started = Signal(object)
+    """The receiver that runs now."""
 
     def __init__(self, workstation: Workstation, bridge: Bridge, runner: JobRunner, center: TransferCenter) -> None:
         super().__init__()
@@ -58,6 +60,7 @@ class ReceiverControl(QObject):
             if receiver is not self._followed:
                 self._followed = receiver
                 self._center.follow_receiver(receiver)
+                self.started.emit(receiver)
             self._tell(f"Receiving on {receiver.identity.ae_title}:{receiver.port}", True)
 
         def failed(error: Exception) -> None:

@@ -35,6 +35,10 @@ class StatusLine(QFrame):
         self.receiver = label("Receiver off")
         row.addWidget(self._dot)
         row.addWidget(self.receiver)
+        self.noticed = button("", "link", on_click=self.receiver_wanted.emit)
+        self.noticed.setProperty("shade", "warn")
+        self.noticed.hide()
+        row.addWidget(self.noticed)
         self._unconfirmed_line = line(vertical=True)
         self.unconfirmed = button("", "link", on_click=self.sending_wanted.emit)
         for part in (self._unconfirmed_line, self.unconfirmed):
@@ -73,6 +77,12 @@ class StatusLine(QFrame):
         self._dot.set_shade("critical" if failed else "ok" if on else "text-disabled")
         theme.restyle(self.receiver, role="critical" if failed else "")
 
+    def show_noticed(self, number: int) -> None:
+        """Show how many times the receiver turned away or noticed something that nobody has looked at."""
+        self.noticed.setText(f"{words.count(number)} turned away or noticed")
+        self.noticed.setToolTip("Show what happened at our port, and what to do")
+        self.noticed.setVisible(number > 0)
+
     def show_unconfirmed(self, waiting: int, unconfirmed: int) -> None:
         """Show what is still to be sent and what is not yet known to have arrived."""
         pieces = [
@@ -104,6 +114,8 @@ class StatusLine(QFrame):
 
     def _changed(self, transfer: Transfer | None) -> None:
         running = self._center.running()
+        if transfer is not None and transfer.state is State.INTERRUPTED:
+            return
         if running:
             self._linger.stop()
             self._show(running[0])

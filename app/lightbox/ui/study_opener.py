@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer
 
 from lightbox.core.errors import LightboxError
-from lightbox.library.records import InstancesAdded, StudyRecord
+from lightbox.library.records import InstancesAdded
 from lightbox.ui import words
 from lightbox.ui.studies.study_row import StudyRow
+from lightbox.ui.titles import title_of
 from lightbox.ui.transfers.transfer import Kind, State, Transfer
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class StudyOpener(QObject):
             window.viewer_page().open_study(study_uid)
         except LightboxError as error:
             window.notices.show_notice("critical", words.error(error))
+            return
+        if record is not None:
+            window.center.prefetch_priors(record)
 
     def open_row(self, row: StudyRow) -> None:
         """Open a study; what is only at an archive is retrieved, and opened as soon as something is there."""
@@ -112,9 +116,3 @@ class StudyOpener(QObject):
 
     def _viewer(self) -> Any:
         return self._window.viewer_if_any
-
-
-def title_of(record: StudyRecord) -> str:
-    """Return how a transfer of a study is called on screen."""
-    pieces = [words.name(record.patient_name), ", ".join(record.modalities_in_study), record.study_description]
-    return " ".join(piece for piece in pieces if piece) or "a study"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from lightbox.core.errors import Cancelled, LightboxError
@@ -66,6 +66,14 @@ def moment(da: str, tm: str) -> str:
     digits = tm.replace(":", "").strip()
     clock = f"{digits[:2]}:{digits[2:4]}" if len(digits) >= 4 and digits[:4].isdigit() else ""
     return f"{day(da)} {clock}".strip()
+
+
+def stamp(text: str) -> str:
+    """Return a moment (UTC, ISO 8601) as date and time of this place."""
+    try:
+        return f"{datetime.fromisoformat(text.replace('Z', '+00:00')).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return text
 
 
 def name(pn: str) -> str:

@@ -46,11 +46,13 @@ def find(
     cancel: CancelToken | None = None,
     settings: Settings | None = None,
     secrets: Secrets | None = None,
+    by_region: bool = True,
 ) -> Found:
     """Return the earlier studies of the patient of `current`, ranked.
 
     Every archive and the library is asked by patient ID, and by name and birth date, at the same time. A source that
-    fails is told in `Found.states`; the others count.
+    fails is told in `Found.states`; the others count. Where a description does not tell the region, archives are asked
+    for the series; without `by_region` they are not, which is enough for a list.
 
     Raises
     ------
@@ -87,8 +89,10 @@ def find(
             known = rows.get(uid)
             rows[uid] = row if known is None else replace(known, announced={**row.announced, **known.announced})
     candidates = [prior for row in rows.values() if (prior := _judge(row, current, rules)) is not None]
-    services = sources.Services(identity, settings, secrets)
-    found.priors = rank(_with_regions(candidates, current, peers, library, services, token), rules)
+    if by_region:
+        services = sources.Services(identity, settings, secrets)
+        candidates = _with_regions(candidates, current, peers, library, services, token)
+    found.priors = rank(candidates, rules)
     return found
 
 

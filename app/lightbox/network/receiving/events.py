@@ -111,7 +111,8 @@ class ReceiverEvent:
 
     def sentence(self) -> str:
         """Return it in words."""
-        who = " ".join(part for part in (self.calling_ae, f"({self.address})" if self.address else "") if part)
+        who = f"{self.calling_ae} ({self.address})" if self.calling_ae and self.address else ""
+        who = who or self.calling_ae or self.address
         words = _WORDS.get(self.kind, self.kind)
         reason = _REASONS.get(self.reason, "") or _REASONS.get(self.code, "")
         times = f" ({self.count} times)" if self.count > 1 else ""

@@ -24,7 +24,7 @@ from lightbox.core.errors import LightboxError
 from lightbox.library.library import Library
 from lightbox.library.records import ImportReport, InstancesAdded
 from lightbox.library.spool_file import ReadyFile
-from lightbox.network.receiving import sockets, tally
+from lightbox.network.receiving import event_log, sockets, tally
 from lightbox.network.receiving.channel import Channel, Closed
 from lightbox.network.receiving.child import Child
 from lightbox.network.receiving.events import ReceiverEvent, stamped
@@ -296,11 +296,7 @@ class Supervisor:
         self._events[key] = [*recent, now]
         count = 1 + self._suppressed.pop(key, 0)
         values = {**event.as_dict(), "count": count}
-        self._log.info(
-            "%s %s code=%s address=%s calling=%s received=%d count=%d",
-            *(event.at, event.kind, event.code or "-", event.address or "-", event.calling_ae or "-"),
-            *(event.received, count),
-        )
+        self._log.info("%s", event_log.line(event, count))
         self._tell({"event": values})
 
 
@@ -319,7 +315,7 @@ def _event_log(home: Path) -> logging.Logger:
     folder = home / "network"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handler = logging.handlers.RotatingFileHandler(
-        folder / "receiver.log", maxBytes=1_000_000, backupCount=3, encoding="ascii", errors="replace", delay=True
+        folder / event_log.FILE, maxBytes=1_000_000, backupCount=3, encoding="ascii", errors="replace", delay=True
     )
     handler.setFormatter(logging.Formatter("%(message)s"))
     events = logging.getLogger(f"{__name__}.events")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CREATING, IN_PROGRESS, ENDING, ENDED, FAILED = "creating", "in progress", "ending", "ended", "failed"
+LOOKED_AT = "looked at"
+"""Note of a step whose refusal a person has seen."""
 _EXPLICIT = "1.2.840.10008.1.2.1"
 
 
@@ -67,6 +69,11 @@ class Step:
     def waits(self) -> bool:
         """Whether something is to be sent."""
         return self.state in (CREATING, ENDING)
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody should know of it: it waits, or it was refused and nobody has looked at that."""
+        return self.waits or (self.state == FAILED and LOOKED_AT not in self.notes)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape, without patients' data."""
@@ -115,6 +122,11 @@ class StepStore:
         changed = replace(step, **values, changed_at=clock.stamp())
         self.write(changed)
         return changed
+
+    def look_at(self, uid: str) -> Step:
+        """Note that a person has seen that a step was refused."""
+        step = self.get(uid)
+        return step if LOOKED_AT in step.notes else self.changed(step, notes=(*step.notes, LOOKED_AT))
 
     def write(self, step: Step) -> None:
         """Write a step down; when this returns it survives a power cut."""

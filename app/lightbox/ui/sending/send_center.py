@@ -14,6 +14,7 @@ from lightbox.network.sending.states import OPEN_STATES, JobRecord, ObjectRecord
 from lightbox.ui import words
 from lightbox.ui.bridge import Bridge
 from lightbox.ui.sending.object_table import MOST_ROWS
+from lightbox.ui.transfers.step_reports import StepReports
 from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class SendCenter(QObject):
         self.titles: dict[int, str] = {}
         self.counts: dict[str, int] = {}
         self.progress: dict[str, SendProgress] = {}
+        self.reports = StepReports(workstation, bridge, self._runner)
         self._gather = QTimer(self, singleShot=True, interval=_GATHER_MS)
         self._gather.timeout.connect(self.refresh)
         self._look = QTimer(self, interval=_LOOK_MS)
@@ -57,10 +59,12 @@ class SendCenter(QObject):
         """Open the queue behind the screen, go on with what an earlier session left, and follow it."""
         self._run(lambda queue: queue.start(), lambda _nothing: self.refresh())
         self._look.start()
+        self.reports.start()
 
     def close(self) -> None:
         """Stop following; the workstation stops the queue itself."""
         self._look.stop()
+        self.reports.close()
         self._gather.stop()
         self._runner.close()
 
@@ -191,7 +195,7 @@ class SendCenter(QObject):
 
     def _title(self, queue: SendQueue, job: JobRecord) -> str:
         """Return what a job holds, for the screen only: names of patients are never kept in the queue."""
-        from lightbox.ui.study_opener import title_of
+        from lightbox.ui.titles import title_of
 
         studies = list(dict.fromkeys(item.study_instance_uid for item in queue.objects(job.id, limit=MOST_ROWS)))
         records = [self._workstation.library.study(uid) for uid in studies[:1] if uid]

@@ -10,6 +10,7 @@ from lightbox.ui import theme
 from lightbox.ui.sending import wording
 from lightbox.ui.sending.job_card import JobCard
 from lightbox.ui.sending.send_center import SendCenter
+from lightbox.ui.transfers.step_reports import StepReportsCard
 from lightbox.ui.widgets import EmptyState, button, label, panel, row
 
 _ORDER = (
@@ -57,6 +58,12 @@ class SendingPage(QWidget):
         head.setLayout(row(*boxes, None, self.again, self.forget, margins=(16, 12, 16, 10)))
         self._head = head
         column.addWidget(head)
+        self.reports = StepReportsCard(center.reports)
+        above = self._above = QWidget()
+        above.setLayout(row(self.reports, margins=(16, 14, 16, 0)))
+        column.addWidget(above)
+        center.reports.changed.connect(self._show_reports)
+        self._show_reports()
         self._stack = QStackedWidget()
         self._stack.addWidget(
             EmptyState(
@@ -81,6 +88,9 @@ class SendingPage(QWidget):
         center.changed.connect(self.refresh)
         center.objects_ready.connect(self._objects)
         self.refresh()
+
+    def _show_reports(self) -> None:
+        self._above.setVisible(not self.reports.isHidden())
 
     def refresh(self) -> None:
         """Show the present state of the queue."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QUrl, Signal
+from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -18,6 +18,8 @@ from lightbox.ui.settings.doctor_panel import DoctorPanel
 from lightbox.ui.settings.peer_form import PeerForm
 from lightbox.ui.settings.peer_line import PeerLine
 from lightbox.ui.settings.preflight_panel import PreflightPanel
+from lightbox.ui.settings.priors_card import PriorsCard
+from lightbox.ui.settings.receiver_events import ReceiverEventList, ReceiverEvents
 from lightbox.ui.settings.workstation_card import WorkstationCard
 from lightbox.ui.widgets import ElidedLabel, action_button, button, card, clear, label, panel, row
 from lightbox.workstation import Workstation
@@ -30,7 +32,7 @@ class SettingsPage(QWidget):
 
     peers_changed = Signal()
 
-    def __init__(self, workstation: Workstation, bridge: Bridge, network: JobRunner) -> None:
+    def __init__(self, workstation: Workstation, bridge: Bridge, network: JobRunner, events: ReceiverEvents) -> None:
         super().__init__()
         self.setObjectName("page")
         self._workstation = workstation
@@ -43,7 +45,7 @@ class SettingsPage(QWidget):
         bar.setFixedHeight(48)
         bar.setLayout(row(label("Settings", "title"), None, margins=(16, 0, 16, 0)))
         outer.addWidget(bar)
-        scroll = QScrollArea()
+        scroll = self._scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         inner = QWidget()
@@ -74,6 +76,8 @@ class SettingsPage(QWidget):
         for part in (self.doctor, self.preflight):
             part.hide()
         self.own = WorkstationCard(workstation)
+        self.events = ReceiverEventList(events)
+        self.priors = PriorsCard(workstation)
         data, data_column = card()
         home = ElidedLabel(words.place(workstation.home), "text")
         home.setFont(theme.mono_font())
@@ -103,6 +107,9 @@ class SettingsPage(QWidget):
             self.preflight,
             label("This workstation", "heading"),
             self.own,
+            self.events,
+            label("Priors", "heading"),
+            self.priors,
             label("Data", "heading"),
             data,
             label("About", "heading"),
@@ -144,6 +151,10 @@ class SettingsPage(QWidget):
         """Open the empty form."""
         self._show_only(self.form)
         self.form.edit(None)
+
+    def show_events(self) -> None:
+        """Bring what the receiver turned away or noticed into view."""
+        QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(self.events, 0, 40))
 
     def examine_all(self) -> None:
         """Examine every archive, all at once; the lights follow."""

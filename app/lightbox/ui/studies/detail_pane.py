@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QFont, QMouseEvent
+from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -26,6 +26,7 @@ from lightbox.network.peers import Peer
 from lightbox.ui import theme, words
 from lightbox.ui.bridge import Bridge
 from lightbox.ui.flow_layout import FlowLayout
+from lightbox.ui.studies.other_studies import OtherStudies, PriorSearch
 from lightbox.ui.studies.quality_sheet import badges
 from lightbox.ui.studies.series_card import SeriesCard
 from lightbox.ui.studies.series_query import series_at
@@ -50,47 +51,13 @@ class Details:
     quality: list[StoredIssue] = field(default_factory=list)
 
 
-class PriorCard(QFrame):
-    """Another study of the same patient."""
-
-    opened = Signal(str)
-
-    def __init__(self, prior: StudyRecord, study: StudyRecord) -> None:
-        super().__init__()
-        self._uid = prior.study_instance_uid
-        self.setProperty("role", "card")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
-        column.setSpacing(2)
-        modalities = ", ".join(StudyRow(prior, here=True).modalities())
-        described = prior.study_description
-        title = described if described.startswith(modalities) else f"{modalities} {described}".strip()
-        title = title or "Study"
-        column.addLayout(row(ElidedLabel(title), label(words.day(prior.study_date), "small")))
-        apart = words.apart(prior.study_date, study.study_date)
-        pieces = [apart, "here", words.plural(prior.number_of_instances, "image")]
-        column.addWidget(label(" · ".join(piece for piece in pieces if piece), "small"))
-        self.setAccessibleName(f"{title}, {words.day(prior.study_date)}, {apart}")
-        self.setToolTip("Double click or Enter opens it")
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Open it."""
-        self.opened.emit(self._uid)
-
-    def keyPressEvent(self, event: object) -> None:
-        """Open it on Enter."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):  # type: ignore[attr-defined]
-            self.opened.emit(self._uid)
-        else:
-            super().keyPressEvent(event)  # type: ignore[arg-type]
-
-
 class DetailPane(QFrame):
     """Follows the selection; what needs the library or an archive comes from a job."""
 
     open_wanted = Signal(str, str)
     quality_wanted = Signal(str, list)
+    fetch_wanted = Signal(object)
+    """A study of an archive (`StudyRow`) is to be brought here."""
 
     def __init__(self, workstation: Workstation, bridge: Bridge, runner: JobRunner, network: JobRunner) -> None:
         super().__init__()
@@ -102,6 +69,8 @@ class DetailPane(QFrame):
         self._network = network
         self._generation = 0
         self._row: StudyRow | None = None
+        self.priors = PriorSearch(workstation, bridge, network)
+        self.others: OtherStudies | None = None
         self._peer_of: Callable[[StudyRow], Peer | None] = lambda _row: None
         self.cards: dict[str, SeriesCard] = {}
         self.thumbnails = Thumbnails(workstation, bridge, runner)
@@ -141,6 +110,7 @@ class DetailPane(QFrame):
         self._generation += 1
         if len(rows) != 1:
             self._row = None
+            self.priors.follow(None)
             self._hint.setText(
                 f"{words.plural(len(rows), 'study', 'studies')} chosen."
                 if rows
@@ -242,13 +212,11 @@ class DetailPane(QFrame):
                 self.cards[entry.series_instance_uid] = card
                 flow.addWidget(card)
             self._column.addWidget(holder)
-        if details.priors:
-            self._column.addSpacing(6)
-            self._column.addWidget(label("Other studies of this patient", "section"))
-            for prior in details.priors[:20]:
-                card = PriorCard(prior, study)
-                card.opened.connect(lambda uid: self.open_wanted.emit(uid, ""))
-                self._column.addWidget(card)
+        self.priors.follow(study)
+        others = self.others = OtherStudies(study, details.priors, self.priors)
+        others.opened.connect(lambda uid: self.open_wanted.emit(uid, ""))
+        others.fetch_wanted.connect(self.fetch_wanted)
+        self._column.addWidget(others)
         self._column.addStretch(1)
 
     def _quality(self, study: StudyRecord, issues: list[StoredIssue]) -> QHBoxLayout:

@@ -74,6 +74,7 @@ class StudiesPage(QWidget):
         self.detail = DetailPane(workstation, bridge, runner, network)
         self.detail.retrieve_from(self.search.peer_of)
         self.detail.open_wanted.connect(self._open_from_detail)
+        self.detail.fetch_wanted.connect(self._fetch)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setHandleWidth(1)
         self._split.setChildrenCollapsible(False)
@@ -258,7 +259,8 @@ class StudiesPage(QWidget):
         """Say why there is no list at all."""
         self._failed(text)
 
-    def _instances_added(self, _event: InstancesAdded) -> None:
+    def _instances_added(self, event: InstancesAdded) -> None:
+        self.detail.priors.came(event.study_uids)
         if not self._refresh_soon.isActive():
             self._refresh_soon.start()
 
@@ -269,6 +271,7 @@ class StudiesPage(QWidget):
         stored = settings.get(_CHOSEN_SOURCES, None)
         chosen = {peer.name for peer in peers} if stored is None else set(stored)
         self.search.set_peers(peers, chosen)
+        self.detail.priors.forget()
 
     # --- searching
 
@@ -429,6 +432,11 @@ class StudiesPage(QWidget):
             if peer is not None:
                 wanted.append((peer, entry))
         self.retrieve_wanted.emit(wanted)
+
+    def _fetch(self, entry: StudyRow) -> None:
+        peer = self.search.peer_of(entry)
+        if peer is not None:
+            self.retrieve_wanted.emit([(peer, entry)])
 
     def _send(self) -> None:
         uids = [entry.uid for entry in self.table.selected() if entry.here]

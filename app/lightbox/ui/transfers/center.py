@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from lightbox.core.errors import Cancelled
+from lightbox.core.errors import Cancelled, LightboxError
 from lightbox.core.jobs import Job, JobRunner, Progress
 from lightbox.dicom import imports
-from lightbox.library.records import ImportReport
+from lightbox.library.records import ImportReport, StudyRecord
 from lightbox.network.peers import Peer
+from lightbox.network.retrieving import journal
+from lightbox.network.retrieving.journal import Entry
 from lightbox.ui import words
 from lightbox.ui.bridge import Bridge
+from lightbox.ui.titles import title_of
 from lightbox.ui.transfers.transfer import Failure, Kind, State, Transfer
 from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
+    from lightbox.network.querying.prefetch import Fetched
     from lightbox.network.receiving.running import AnyReceiver
     from lightbox.network.reports import RetrieveReport, SeriesReport
 
@@ -41,6 +45,7 @@ class TransferCenter(QObject):
         self._bridge = bridge
         self._runner = JobRunner(workers=3, name="transfers", prepare=imports.ready)
         self.transfers: list[Transfer] = []
+        self._looked_for_priors: set[str] = set()
         self._receiving: Transfer | None = None
         self._receive_started = 0.0
         self._quiet = QTimer(self, singleShot=True, interval=_RECEIVE_QUIET_MS)
@@ -63,7 +68,7 @@ class TransferCenter(QObject):
 
     def clear_ended(self) -> None:
         """Forget what has ended."""
-        self.transfers = [transfer for transfer in self.transfers if transfer.running]
+        self.transfers = [item for item in self.transfers if item.running or item.state is State.INTERRUPTED]
         self.changed.emit(None)
 
     def _begin(self, transfer: Transfer) -> Transfer:
@@ -101,12 +106,19 @@ class TransferCenter(QObject):
 
     # --- retrieve
 
-    def retrieve(self, peer: Peer, study_uid: str, title: str, expected: int = 0) -> Transfer:
-        """Retrieve a study; a retrieve of the same study that runs already is returned instead."""
+    def retrieve(
+        self, peer: Peer, study_uid: str, title: str, expected: int = 0, *, unfinished: Entry | None = None
+    ) -> Transfer:
+        """Retrieve a study; a retrieve of the same study that runs already is returned instead.
+
+        With `unfinished`, go on with a retrieve of an earlier session; it leaves the journal when this one ends, unless
+        for a reason that passes.
+        """
         for known in self.transfers:
             if known.running and known.kind is Kind.RETRIEVE and known.study_uid == study_uid:
                 return known
-        transfer = self._begin(Transfer(Kind.RETRIEVE, title, peer.name, study_uid, total=max(0, expected)))
+        transfer = Transfer(Kind.RETRIEVE, title, peer.name, study_uid, total=max(0, expected), unfinished=unfinished)
+        self._begin(transfer)
         workstation = self._workstation
         follow = self._follow(transfer)
 
@@ -121,17 +133,28 @@ class TransferCenter(QObject):
 
         def work(job: Job[RetrieveReport]) -> RetrieveReport:
             from lightbox.network.retrieve import retrieve
+            from lightbox.network.retrieving import order
 
-            return retrieve(
-                peer,
-                workstation.identity,
-                workstation.library,
-                study_uid,
-                progress=follow,
-                series_progress=listen,
-                cancel=job.token,
-                settings=workstation.settings,
-            )
+            try:
+                report = retrieve(
+                    peer,
+                    workstation.identity,
+                    workstation.library,
+                    study_uid,
+                    unfinished.series_uids if unfinished is not None else (),
+                    method=unfinished.method if unfinished is not None else "auto",
+                    progress=follow,
+                    series_progress=listen,
+                    cancel=job.token,
+                    settings=workstation.settings,
+                )
+            except LightboxError as error:
+                if unfinished is not None and order.is_lasting(error):
+                    journal.drop(workstation.home, unfinished)
+                raise
+            if unfinished is not None:
+                journal.drop(workstation.home, unfinished)
+            return report
 
         def done(report: RetrieveReport) -> None:
             transfer.done, transfer.total, transfer.seconds = report.received, report.announced, report.seconds
@@ -145,6 +168,119 @@ class TransferCenter(QObject):
 
         transfer.job = self._bridge.run(self._runner, "retrieve a study", work, done, self._failed(transfer))
         return transfer
+
+    # --- retrieves of an earlier session
+
+    def find_unfinished(self, found: Callable[[int], object]) -> None:
+        """List what a session that died was retrieving; `found` gets the number when there are any."""
+        workstation = self._workstation
+
+        def work(job: Job[list[tuple[Entry, StudyRecord | None]]]) -> list[tuple[Entry, StudyRecord | None]]:
+            return [
+                (entry, workstation.library.study(entry.study_uid)) for entry in journal.unfinished(workstation.home)
+            ]
+
+        def done(entries: list[tuple[Entry, StudyRecord | None]]) -> None:
+            for entry, record in entries:
+                here = record.number_of_instances if record is not None else 0
+                title = title_of(record) if record is not None else "a study"
+                transfer = Transfer(Kind.RETRIEVE, title, entry.peer, entry.study_uid, here, unfinished=entry)
+                transfer.state = State.INTERRUPTED
+                begun = f" It was begun {words.stamp(entry.begun)}." if entry.begun else ""
+                kept = " What has come is in the library." if here else ""
+                transfer.message = f"Lightbox ended before it was complete.{begun}{kept}"
+                self._begin(transfer)
+            if entries:
+                found(len(entries))
+
+        self._bridge.run(self._runner, "unfinished retrieves", work, done)
+
+    def go_on(self, transfer: Transfer, peer: Peer) -> Transfer:
+        """Retrieve what is missing of a retrieve that was interrupted."""
+        self._take_off(transfer)
+        return self.retrieve(peer, transfer.study_uid, transfer.title, unfinished=transfer.unfinished)
+
+    def forget(self, transfer: Transfer) -> None:
+        """Take a retrieve that was interrupted off the list and out of the journal."""
+        entry, home = transfer.unfinished, self._workstation.home
+        self._take_off(transfer)
+        if entry is not None:
+            self._bridge.run(
+                self._runner, "forget a retrieve", lambda job: journal.drop(home, entry), lambda _there: None
+            )
+
+    def _take_off(self, transfer: Transfer) -> None:
+        self.transfers = [item for item in self.transfers if item is not transfer]
+        self.changed.emit(None)
+
+    # --- priors
+
+    def prefetch_priors(self, study: StudyRecord) -> None:
+        """Fetch the relevant priors of a study behind the screen; they are listed once there is something to fetch.
+
+        Nothing is asked twice in a session, unless it failed.
+        """
+        uid = study.study_instance_uid
+        if uid in self._looked_for_priors:
+            return
+        self._looked_for_priors.add(uid)
+        shown: list[Transfer] = []
+        before = [0, 0]
+
+        def begin(number: int) -> None:
+            transfer = Transfer(Kind.PRIORS, title_of(study), "archives", uid)
+            transfer.message = words.plural(number, "earlier study", "earlier studies")
+            transfer.job = made
+            shown.append(self._begin(transfer))
+
+        def step(progress: Progress) -> None:
+            if not shown:
+                return
+            if progress.done < before[1]:  # the next study
+                before[0] += before[1]
+            before[1] = progress.done
+            transfer = shown[0]
+            if transfer.running:
+                transfer.done = before[0] + progress.done
+                transfer.seconds = time.monotonic() - transfer.started
+                self.changed.emit(transfer)
+
+        made = self._workstation.prefetch_priors(
+            uid, wanted=self._bridge.slot(lambda priors: begin(len(priors))), progress=self._bridge.slot(step)
+        )
+        if made is None:
+            self._looked_for_priors.discard(uid)
+            return
+        job = made
+
+        def ended() -> None:
+            if not job.finished or (shown and not shown[0].running):
+                return
+            if job.error is not None:
+                self._looked_for_priors.discard(uid)
+                if shown:
+                    self._failed(shown[0])(job.error)
+            elif shown:
+                self._priors_came(shown[0], job.result or [])
+
+        job.changed.connect(self._bridge.slot(ended))
+        self._bridge.post(ended)
+
+    def _priors_came(self, transfer: Transfer, fetched: Sequence[Fetched]) -> None:
+        tried = [item for item in fetched if item.outcome != "already here"]
+        short = [item for item in tried if item.outcome != "fetched"]
+        transfer.done = sum(item.received for item in tried)
+        transfer.failures = [
+            Failure(f"earlier study {number}", f"{item.peer}: {item.words}" if item.peer else item.words)
+            for number, item in enumerate(tried, start=1)
+            if item in short
+        ]
+        whole = len(tried) - len(short)
+        message = f"{words.plural(whole, 'earlier study', 'earlier studies')} fetched"
+        state = State.DONE if not short else State.PARTIAL if whole or transfer.done else State.FAILED
+        if short:
+            self._looked_for_priors.discard(transfer.study_uid)
+        self._end(transfer, state, message)
 
     # --- import
 
@@ -194,7 +330,7 @@ class TransferCenter(QObject):
 
     def _object_received(self, *_what: object) -> None:
         transfer = self._receiving
-        if any(other.running and other.kind is Kind.RETRIEVE for other in self.transfers):
+        if any(other.running and other.kind in (Kind.RETRIEVE, Kind.PRIORS) for other in self.transfers):
             return  # a C-MOVE brings its objects here too; its own retrieve counts them
         if transfer is None:
             transfer = self._receiving = self._begin(Transfer(Kind.RECEIVE, "images sent to us", "network"))

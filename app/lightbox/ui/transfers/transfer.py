@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from lightbox.core.jobs import Job
+from lightbox.network.retrieving.journal import Entry
 from lightbox.ui import words
 
 _numbers = itertools.count(1)
@@ -20,16 +21,21 @@ class Kind(Enum):
     RETRIEVE = "Retrieve"
     IMPORT = "Import"
     RECEIVE = "Receive"
+    PRIORS = "Priors"
 
 
 class State(Enum):
-    """Where a transfer is in its life. PARTIAL: it ended, and something is missing."""
+    """Where a transfer is in its life.
+
+    PARTIAL: it ended, and something is missing. INTERRUPTED: Lightbox ended while an earlier session retrieved it.
+    """
 
     RUNNING = "running"
     DONE = "done"
     PARTIAL = "partial"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Transfer:
     failures: list[Failure] = field(default_factory=list)
     parts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     job: Job[Any] | None = None
+    unfinished: Entry | None = None
+    """What the journal of retrieves holds of it, when an earlier session left it."""
     number: int = field(default_factory=lambda: next(_numbers))
     started: float = field(default_factory=time.monotonic)
 
@@ -77,6 +85,8 @@ class Transfer:
 
     def amount(self) -> str:
         """Return how much came: ``118 of 120 images · 2 failed``."""
+        if self.state is State.INTERRUPTED:
+            return f"{words.plural(self.done, 'image')} had come" if self.done else "nothing had come yet"
         if self.total:
             text = f"{words.count(self.done)} of {words.count(self.total)} {self.unit}"
         elif self.done:
@@ -109,9 +119,15 @@ class Transfer:
             State.PARTIAL: "incomplete",
             State.FAILED: "failed",
             State.CANCELLED: "cancelled",
+            State.INTERRUPTED: "interrupted",
         }[self.state]
 
     def sentence(self) -> str:
         """Return it as one line, for the status line."""
-        verb = {Kind.RETRIEVE: "Retrieving", Kind.IMPORT: "Importing", Kind.RECEIVE: "Receiving"}[self.kind]
+        verb = {
+            Kind.RETRIEVE: "Retrieving",
+            Kind.IMPORT: "Importing",
+            Kind.RECEIVE: "Receiving",
+            Kind.PRIORS: "Fetching priors of",
+        }[self.kind]
         return f"{verb} {self.title} · {self.amount()}" if self.running else f"{self.title} · {self.amount()}"

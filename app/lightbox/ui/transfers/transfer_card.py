@@ -17,6 +17,7 @@ _STATES = {
     State.PARTIAL: ("warn", "warn"),
     State.FAILED: ("critical", "failed"),
     State.CANCELLED: ("", "warn"),
+    State.INTERRUPTED: ("warn", "warn"),
 }
 _MOST_LINES = 200
 
@@ -38,6 +39,8 @@ class TransferCard(QFrame):
     cancel_wanted = Signal(object)
     open_wanted = Signal(str)
     again_wanted = Signal(object)
+    go_on_wanted = Signal(object)
+    forget_wanted = Signal(object)
 
     def __init__(self, transfer: Transfer) -> None:
         super().__init__()
@@ -52,7 +55,15 @@ class TransferCard(QFrame):
         self._cancel = button("Cancel", tip="Stop; what has come is kept", on_click=self._cancel_it)
         self._open = button("Open", tip="Open the study", on_click=lambda: self.open_wanted.emit(transfer.study_uid))
         self._again = button("Retrieve again", on_click=lambda: self.again_wanted.emit(transfer))
-        column.addLayout(row(self._title, self._state, self._cancel, self._again, self._open))
+        self.go_on = button(
+            "Go on", "primary", tip="Retrieve what is missing", on_click=lambda: self.go_on_wanted.emit(transfer)
+        )
+        self.forget = button(
+            "Forget",
+            tip="Take it off this list; what has come is kept",
+            on_click=lambda: self.forget_wanted.emit(transfer),
+        )
+        column.addLayout(row(self._title, self._state, self._cancel, self._again, self._open, self.forget, self.go_on))
         self.bar = ThinProgress()
         column.addWidget(self.bar)
         self._amount = label("", "secondary")
@@ -82,6 +93,8 @@ class TransferCard(QFrame):
         )
         if transfer.running:
             self.bar.show_progress(transfer.done, transfer.total)
+        elif transfer.state is State.INTERRUPTED:
+            self.bar.show_progress(0, 1, bar_state)
         else:
             self.bar.show_progress(transfer.done or 1, max(transfer.total, transfer.done, 1), bar_state)
         self._amount.setText(transfer.amount())
@@ -96,6 +109,8 @@ class TransferCard(QFrame):
         self._message.setText(message)
         self._message.setVisible(bool(message))
         theme.restyle(self._message, role="critical" if transfer.state is State.FAILED else "secondary")
+        for made in (self.go_on, self.forget):
+            made.setVisible(transfer.state is State.INTERRUPTED)
         self._cancel.setVisible(transfer.running and transfer.job is not None)
         self._again.setVisible(
             transfer.kind is Kind.RETRIEVE and transfer.state in (State.PARTIAL, State.FAILED, State.CANCELLED)

@@ -9,7 +9,7 @@ from lightbox.ui import actions, words
 from lightbox.ui.sending.send_center import SendCenter
 from lightbox.ui.sending.sending_page import SendingPage
 from lightbox.ui.transfers.center import TransferCenter
-from lightbox.ui.transfers.transfer import Transfer
+from lightbox.ui.transfers.transfer import State, Transfer
 from lightbox.ui.transfers.transfer_card import TransferCard
 from lightbox.ui.widgets import EmptyState, action_button, button, label, panel, row
 
@@ -19,6 +19,7 @@ class TransfersPage(QWidget):
 
     open_wanted = Signal(str)
     again_wanted = Signal(object)
+    go_on_wanted = Signal(object)
 
     def __init__(self, center: TransferCenter, sending: SendCenter) -> None:
         super().__init__()
@@ -85,6 +86,7 @@ class TransfersPage(QWidget):
         self._sides.addWidget(self.sending)
         outer.addWidget(self._sides, 1)
         sending.changed.connect(self._summarise)
+        sending.reports.changed.connect(self._summarise)
         center.added.connect(self._added)
         center.changed.connect(self._changed)
         self._summarise()
@@ -110,6 +112,8 @@ class TransfersPage(QWidget):
         card.cancel_wanted.connect(self._center.cancel)
         card.open_wanted.connect(self.open_wanted)
         card.again_wanted.connect(self.again_wanted)
+        card.go_on_wanted.connect(self.go_on_wanted)
+        card.forget_wanted.connect(self._center.forget)
         self.cards[transfer.number] = card
         self._column.insertWidget(0, card)
         self._summarise()
@@ -130,12 +134,20 @@ class TransfersPage(QWidget):
         everything = self._center.transfers
         running = sum(1 for item in everything if item.running)
         failed = sum(item.failed for item in everything)
-        pieces = [f"{running} running" if running else "", f"{failed} objects failed" if failed else ""]
+        left = sum(1 for item in everything if item.state is State.INTERRUPTED)
+        pieces = [
+            f"{running} running" if running else "",
+            f"{left} interrupted" if left else "",
+            f"{words.plural(failed, 'object')} failed" if failed else "",
+        ]
         arriving = " · ".join(piece for piece in pieces if piece)
         self._summary.setText(arriving if self._sides.currentIndex() == 0 else "")
-        open_ones = self._sending_center.waiting + self._sending_center.unconfirmed
+        sending = self._sending_center
+        open_ones = sending.waiting + sending.unconfirmed + len(sending.reports.steps)
         self.sending_tab.setText(f"Sending · {words.count(open_ones)} open" if open_ones else "Sending")
-        self.clear_action.setEnabled(any(not item.running for item in everything))
+        self.clear_action.setEnabled(
+            any(not item.running and item.state is not State.INTERRUPTED for item in everything)
+        )
         self._stack.setCurrentIndex(1 if everything else 0)
 
     def show_transfer(self, transfer: Transfer) -> None:

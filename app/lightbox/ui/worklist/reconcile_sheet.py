@@ -19,9 +19,11 @@ from lightbox.ui.widgets import ThinProgress, button, label, row
 from lightbox.workstation import Workstation
 
 if TYPE_CHECKING:
+    from lightbox.network.peers import Peer
     from lightbox.network.worklist.changes import Plan
     from lightbox.network.worklist.entries import WorklistEntry
     from lightbox.network.worklist.importing import Reconciled, Sources
+    from lightbox.network.worklist.mpps import Steps
 
 _NAMES = {
     "PatientName": "Name",
@@ -223,12 +225,20 @@ class ReconcileSheet(Sheet):
 
 def tell(workstation: Workstation, entry: WorklistEntry, done: Reconciled) -> str:
     """Report the import as a performed procedure step; what cannot be told now is told later."""
-    from lightbox.core.errors import LightboxError
     from lightbox.network.worklist.mpps import Steps
 
     steps, peer = Steps(workstation.home), workstation.peers.get(entry.source)
     record = workstation.library.instance(done.instances[0].sop_instance_uid)
     study = record.study_instance_uid if record is not None else entry.study_instance_uid
+    with workstation.telling:
+        return _told(steps, peer, workstation, entry, done, study)
+
+
+def _told(
+    steps: Steps, peer: Peer, workstation: Workstation, entry: WorklistEntry, done: Reconciled, study: str
+) -> str:
+    from lightbox.core.errors import LightboxError
+
     step = steps.begin(peer, workstation.identity, entry, modality=done.instances[0].modality, study_uid=study)
     steps.complete(step.uid, done.instances)
     try:
