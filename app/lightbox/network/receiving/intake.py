@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GATHER_S = 0.06
+GATHER_S = 0.1
 """How long objects are gathered before a batch, so that they share a transaction."""
 LARGEST_BATCH = 256
 TELL_S = 0.2
 """How often others are told, while objects keep coming."""
 _PATIENCE_S = (0.5, 1.0, 2.0, 5.0)
 """Pauses after batches that failed, for example because the disk is full."""
-_NICENESS = 5
+_NICENESS = 10
 _SWEEP_S = 15.0
 """How often the spools of processes that died are looked for."""
 

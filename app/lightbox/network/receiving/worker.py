@@ -63,7 +63,7 @@ class SlowObject(IncomingObject):
 
 
 class SpoolReceiver:
-    """Takes objects into the spool of this process and tells the supervisor of each before it is acknowledged."""
+    """Takes objects into the spool of this process and tells the supervisor of each."""
 
     def __init__(self, home: Path, channel: Channel, policy: ReceivingPolicy) -> None:
         self.policy = policy
@@ -88,17 +88,21 @@ class SpoolReceiver:
         return self.spool.writer(source)
 
     def finish(self, incoming: IncomingObject) -> int:
-        """Make an object durable, announce it, and return the status for the C-STORE response (PS3.4 B.2.3)."""
+        """Make an object durable, announce it, and return the status for the C-STORE response (PS3.4 B.2.3).
+
+        The supervisor hears of it a moment later, together with others. Should this process end before that, the object
+        is found in its spool.
+        """
         incoming.commit()
         event, ready = incoming.event, incoming.ready
         try:
             if ready is None:
                 full = incoming.failure is not None and is_out_of_space(incoming.failure)
-                self._channel.send({"rejected": [event.sop_instance_uid, "out-of-space" if full else "in-the-way"]})
+                self._channel.post({"rejected": [event.sop_instance_uid, "out-of-space" if full else "in-the-way"]})
             else:
                 name = [str(ready.path), ready.source, ready.size, ready.checksum]
                 uids = [event.sop_instance_uid, event.sop_class_uid, event.transfer_syntax_uid, event.source]
-                self._channel.send({"object": name, "received": uids})
+                self._channel.post({"object": name, "received": uids})
         except Closed:  # it lies in the spool, but we end now: the sender shall send it again to whoever follows
             return OUT_OF_RESOURCES
         return incoming.status()
@@ -231,6 +235,7 @@ def main() -> None:
             channel.send({"pong": message["ping"]})
     # Told to end, or the supervisor is gone: either way nothing may be acknowledged that nobody would hear of
     worker.stop()
+    channel.close_writing()
 
 
 if __name__ == "__main__":
