@@ -16,7 +16,7 @@ from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.sending import faults, offer, retry
 from lightbox.network.sending.retry import Verdict
-from lightbox.network.sending.sources import Sources
+from lightbox.network.sending.sources import CHANGED, Sources
 from lightbox.network.sending.states import Confirm, ObjectRecord, QueueSettings, State
 from lightbox.network.sending.work import Outcome
 from lightbox.network.stored import Description, describe
@@ -215,6 +215,8 @@ class Round:
         try:
             with self._sources.open(record) as file:
                 description = describe(file)
+                if description.sop_instance_uid.strip() != record.sop_instance_uid.strip():
+                    return Outcome(record.id, State.FAILED, CHANGED), None
                 way = offer.way(association, description.sop_class_uid, description.transfer_syntax_uid)
                 if way is None:
                     return Outcome(record.id, State.FAILED, NOT_ACCEPTED), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from lightbox.core.errors import LightboxError
 from lightbox.network.sending.jobs import NewObject
@@ -14,6 +14,7 @@ from lightbox.network.sending.states import ObjectRecord
 if TYPE_CHECKING:
     from lightbox.library.library import Library
 
+CHANGED = "the file changed after it was queued"
 _CHUNK = 1 << 20
 _DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory: an index of files, never sent."""
@@ -42,12 +43,12 @@ class Sources:
             The library does not have it (any more), or it is not what was queued.
         """
         if not record.path:
-            return self._library().open_object(record.sop_instance_uid)
+            return _whole(self._library().open_object(record.sop_instance_uid), record.size)
         file = Path(record.path).open("rb")  # noqa: SIM115 - the caller closes it
         if record.size and os.fstat(file.fileno()).st_size != record.size:
             file.close()
-            raise LightboxError("The object cannot be sent", why="the file changed after it was queued")
-        return file
+            raise LightboxError("The object cannot be sent", why=CHANGED)
+        return _whole(file, record.size)
 
     def same(self, first: NewObject, second: NewObject) -> bool:
         """Whether two objects are the same, byte for byte."""
@@ -79,6 +80,43 @@ class Sources:
             found.series_instance_uid,
             size=found.size,
         )
+
+
+class _Whole:
+    """A file that never ends early: less than was queued is a failure, not an object."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def read(self, count: int = -1) -> bytes:
+        data = self._file.read(count)
+        if count < 0 or len(data) < count:
+            self._check()
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer)  # pyright: ignore[reportAttributeAccessIssue]
+        if count < len(buffer):
+            self._check()
+        return count
+
+    def _check(self) -> None:
+        if self._file.tell() < self._size:
+            raise LightboxError("The object cannot be sent", why="its file is cut off")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _whole(file: BinaryIO, size: int) -> BinaryIO:
+    return cast(BinaryIO, _Whole(file, size)) if size else file
 
 
 def of_file(path: Path) -> NewObject:

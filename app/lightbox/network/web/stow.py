@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lightbox.core.errors import Cancelled, LightboxError
 from lightbox.core.jobs import CancelToken
 from lightbox.network.stored import Description, StoredObject, describe
-from lightbox.network.web import errors, stow_answer
+from lightbox.network.web import answers, errors, stow_answer
 from lightbox.network.web.errors import WebError
 from lightbox.network.web.service import WebService
 from lightbox.network.web.stow_answer import StoreResult
@@ -79,6 +79,8 @@ class _Entry:
         with stored.open() as file:
             description = describe(file)
             self.uid = stored.sop_instance_uid or description.sop_instance_uid
+            if self.uid.strip() != description.sop_instance_uid.strip():
+                raise LightboxError("It is another object than the one that was to be sent", where=self.uid)
             self._skip, self._head = _file_form(file, description)
             self.size = len(self._head) + file.seek(0, os.SEEK_END) - self._skip
 
@@ -218,7 +220,9 @@ class _Sender:
                 self._service.peer.name,
                 "store",
                 status,
-                detail="" if answer.says_anything else _detail(response),
+                detail=""
+                if answer.says_anything
+                else answers.plain(response.content[:500], response.headers.get("Content-Type", "")),
                 retry_after=response.headers.get("Retry-After", ""),
             )
             if status not in _MAY_SPLIT:
@@ -242,11 +246,6 @@ class _Sender:
                 read_timeout=_PATIENCE * self._service.identity.dimse_timeout,
             )
         return response, stow_answer.read(response.content, response.headers.get("Content-Type", ""))
-
-
-def _detail(response: Response) -> str:
-    text = response.content[:500].decode("utf-8", "replace").strip()
-    return "" if text.startswith(("{", "[", "<")) else text
 
 
 def _failed(entry: _Entry, error: WebError) -> StoreResult:

@@ -263,3 +263,14 @@ def test_store_into_a_study(connect: Connect, paths: list[Path]) -> None:
 def test_answers_that_say_nothing(body: bytes) -> None:
     for kind in ("application/dicom+json", "application/dicom+xml", ""):
         assert not stow_answer.read(body, kind).says_anything
+
+
+def test_another_object_than_the_one_that_was_meant(connect: Connect, paths: list[Path], images: list[Dataset]) -> None:
+    """The file of an object was overwritten by that of another: it is not sent in its place."""
+    archive = DicomWeb([])
+    objects = [StoredObject(uid(images[0]), lambda: paths[1].open("rb")), *of_files(paths[2:3])]
+    with serving(archive) as server:
+        results = {result.sop_instance_uid: result for result in stow.store(connect(server.url), objects)}
+    assert not results[uid(images[0])].stored
+    assert "another object" in results[uid(images[0])].reason
+    assert results[uid(images[2])].stored
