@@ -14,7 +14,7 @@ import requests
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from lightbox.network.errors import AssociationError
-from lightbox.network.web import accept, dicom_json, errors
+from lightbox.network.web import accept, answers, dicom_json, errors
 from lightbox.network.web.body import Body
 from lightbox.network.web.errors import WebError
 
@@ -146,7 +146,7 @@ class WebSession(requests.Session):
                 continue
             if response.status_code >= 400 and call.operation != "store":
                 raise self._failure(response, call, tuple(tried))
-            problem = "" if response.status_code >= 400 else _wrong_type(response, call.operation)
+            problem = "" if response.status_code >= 400 else answers.wrong_type(response, call.operation)
             if problem:
                 refusal = errors.unusable(self.where, problem)
                 response.close()
@@ -241,7 +241,7 @@ class WebSession(requests.Session):
         except AssociationError as error:  # from our connections: the name, TCP, TLS
             raise of_connection(error) from error
         except requests.RequestException as error:
-            causes = _causes(error)
+            causes = answers.causes(error)
             if any(isinstance(cause, requests.Timeout | ReadTimeoutError | TimeoutError) for cause in causes):
                 raise WebError(
                     "The archive does not answer",
@@ -264,31 +264,20 @@ class WebSession(requests.Session):
             self.where,
             _NAMES[call.operation],
             response.status_code,
-            detail=self.detail(response),
+            detail=self._detail(response),
             tried=tried if len(tried) > 1 else (),
             retry_after=response.headers.get("Retry-After", ""),
         )
 
-    def detail(self, response: requests.Response) -> str:
+    def _detail(self, response: requests.Response) -> str:
         """Return what a server says in the body of a failure, "" when it is no plain text."""
-        kind = response.headers.get("Content-Type", "").casefold()
-        if "html" in kind:
-            return ""
         body = self.body(response, limit=_MAX_DETAIL)
         try:
-            text = body.read_all().decode("utf-8", "replace")
+            return answers.plain(body.read_all(), response.headers.get("Content-Type", ""))
         except WebError:
             return ""
         finally:
             body.close()
-        with contextlib.suppress(ValueError):
-            import json
-
-            found = json.loads(text)
-            if isinstance(found, dict):
-                told = next((found[k] for k in ("Details", "errorMessage", "message", "Message") if found.get(k)), "")
-                return str(told)
-        return text if "json" not in kind and "xml" not in kind else ""
 
 
 def of_connection(error: AssociationError) -> WebError:
@@ -312,34 +301,3 @@ def origin(url: str) -> tuple[str, str, int]:
     except ValueError:
         port = -1
     return parts.scheme, (parts.hostname or "").rstrip("."), port or (443 if parts.scheme == "https" else 80)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        cause = waiting.pop()
-        if cause is None or cause in found:
-            continue
-        found.append(cause)
-        waiting += [cause.__cause__, cause.__context__]
-        waiting += [part for part in cause.args if isinstance(part, BaseException)]
-        reason = getattr(cause, "reason", None)
-        waiting.append(reason if isinstance(reason, BaseException) else None)
-    return found
-
-
-def _wrong_type(response: requests.Response, operation: str) -> str:
-    """Return why the answer is not of a type that was asked for, "" when it may be."""
-    if response.status_code == 204:
-        return ""
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
-    if kind in ("text/html", "application/xhtml+xml"):
-        return "It is a web page: perhaps one to sign in, or the address is not that of the DICOMweb service"
-    if operation in ("search", "metadata") and (kind.endswith("xml") or kind.startswith("multipart/")):
-        return f"It is {kind}, not JSON"
-    if operation in ("objects", "frames") and kind.endswith(("json", "xml")):
-        return f"It is {kind}, not {operation}"
-    if operation == "rendered" and kind and not kind.startswith(("image/", "video/")):
-        return f"It is {kind}, not a picture"
-    return ""

@@ -216,6 +216,7 @@ class _Sender:
         elif status in _MAY_SPLIT and len(entries) > 1:
             yield from self._halves(entries)
         else:
+            said = answers.plain(response.content[:500], response.headers.get("Content-Type", ""))
             error = errors.of_status(
                 self._service.peer.name,
                 "store",

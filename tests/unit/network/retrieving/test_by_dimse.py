@@ -234,3 +234,21 @@ def test_a_retrieve_that_cannot_succeed_leaves_the_journal(
     assert resumed.error is not None
     assert "gone" in str(resumed.error)
     assert journal.unfinished(home) == []
+
+
+def test_c_move_to_the_receiver_that_runs_in_processes_of_its_own(
+    tmp_path: Path, home: Path, identity: LocalIdentity, images: list[Dataset]
+) -> None:
+    from lightbox.network.receiving.process import ReceiverProcess
+
+    with Library.open(home) as library:
+        receiver = ReceiverProcess(home, identity, library=library)
+        receiver.start()
+        try:
+            with Archive(tmp_path / "many", destinations={"LIGHTBOX": ("127.0.0.1", identity.port)}) as archive:
+                report = retrieve(archive.peer(), identity, library, study(images), method="c-move")
+            assert (report.summary(), report.notes) == ("24 of 24", [])
+            assert [entry.received for entry in report.series] == [4] * 6
+            assert receiver.running
+        finally:
+            receiver.stop()
