@@ -61,13 +61,13 @@ def send(
     queue_ = context.workstation.send_queue
     entry = context.workstation.peers.get(peer)
     items = list(_items(context, targets))
+    if not items:
+        raise LightboxError("There is nothing to send", todo="Name studies of the library, DICOM files or folders")
     look_before_sending(context, items, strict=strict)
     job = queue_.enqueue(entry.name, items, _PRIORITIES[priority], commit)
     if wait:
         _work(context, queue_, job, timeout, listen=entry if commit and entry.commitment != "never" else None)
     record = queue_.job(job)
-    if not record.total:
-        raise LightboxError("There is nothing to send", todo="Name studies of the library, DICOM files or folders")
     if as_json:
         print_json(_result(queue_, record))
     else:

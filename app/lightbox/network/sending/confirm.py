@@ -42,6 +42,8 @@ class Confirmer:
         sources: Sources,
         settings: QueueSettings,
         checker: Checker,
+        *,
+        began: float,
     ) -> None:
         self._database = database
         self._peer = peer
@@ -49,6 +51,7 @@ class Confirmer:
         self._sources = sources
         self._settings = settings
         self._checker = checker
+        self._began = began
         self._no_commitment = "" if peer.commitment != "never" else "switched off for this peer"
 
     def run(self, *, least: int = 1) -> bool:
@@ -61,7 +64,7 @@ class Confirmer:
         """
         for transaction_uid in transactions.expired(self._database, time.time(), self._peer.name):
             self._expired(transaction_uid)
-        again = time.time() - self._settings.commitment_again_s
+        again = transactions.lost_before(self._settings, self._began, time.time())
         for transaction_uid in transactions.overdue(self._database, again, self._peer.name):
             transactions.ask_again(self._database, transaction_uid)
         chunk = self._settings.commitment_chunk

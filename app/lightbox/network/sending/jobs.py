@@ -269,7 +269,7 @@ def retry(database: Database, job: int | None = None, *, peer: str = "", failed:
         ).rowcount
         changed += writer.execute(
             f"UPDATE object SET confirm = 'wanted', checks = 0, retry_at = 0, reason = ''"
-            f" WHERE {where} AND state = 'sent' AND confirm IN ('impossible', 'wanted')",
+            f" WHERE {where} AND state = 'sent' AND confirm IN ('impossible', 'wanted', 'asked')",
             values,
         ).rowcount
         named = "SELECT peer FROM job" + (" WHERE id = ?" if job is not None else "")

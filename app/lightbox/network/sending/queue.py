@@ -71,6 +71,7 @@ class SendQueue:
         self._database = Database(home / "network" / "queue.sqlite")
         self._workers: dict[str, PeerWorker] = {}
         self._thread: threading.Thread | None = None
+        self._began = 0.0
         self._stopped = threading.Event()
         self._wake = threading.Event()
         self._lock = threading.Lock()
@@ -174,6 +175,7 @@ class SendQueue:
         with self._lock:
             if self._thread is None:
                 self._stopped.clear()
+                self._began = self._began or time.time()
                 self._thread = threading.Thread(target=self._dispatch, name="send-dispatch", daemon=True)
                 self._thread.start()
 
@@ -263,7 +265,8 @@ class SendQueue:
             moment = work.next_moment(self._database, name)
             due = (moment is not None and moment <= now) or work.left_behind(self._database, name)
             due = due or bool(transactions.expired(self._database, now, name))
-            if due or transactions.overdue(self._database, now - self.settings.commitment_again_s, name):
+            lost_before = transactions.lost_before(self.settings, self._began, now)
+            if due or transactions.overdue(self._database, lost_before, name):
                 self._workers[name] = self._worker(name)
                 self._workers[name].thread.start()
 
@@ -278,6 +281,7 @@ class SendQueue:
             self.settings,
             find_peer=self._peers.get,
             identity=self._identity,
+            began=self._began,
             told=self.changed.emit,
             progress=self.progress.emit,
         )

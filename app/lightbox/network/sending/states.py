@@ -189,6 +189,8 @@ class QueueSettings:
         How long the report of a storage commitment is awaited.
     commitment_again_s : float
         After so long without a report it is asked for once more: an archive that was restarted forgets requests.
+    commitment_lost_s : float
+        So long after a request that an earlier program made, its report is taken as lost.
     commitment_chunk : int
         Objects in one storage commitment request.
     commitment_wait_s : float
@@ -204,6 +206,7 @@ class QueueSettings:
     sample_every: int = 50
     commitment_timeout_s: float = 48 * 3600.0
     commitment_again_s: float = 1800.0
+    commitment_lost_s: float = 20.0
     commitment_chunk: int = 500
     commitment_wait_s: float = 2.0
     keep_finished_s: float = 30 * 86400.0

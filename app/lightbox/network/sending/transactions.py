@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lightbox.network.sending.database import Database
 from lightbox.network.sending.jobs import record
-from lightbox.network.sending.states import Confirm, ObjectRecord, State
+from lightbox.network.sending.states import Confirm, ObjectRecord, QueueSettings, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,15 @@ def overdue(database: Database, asked_before: float, peer: str) -> list[str]:
         (peer, asked_before),
     )
     return [row[0] for row in rows]
+
+
+def lost_before(settings: QueueSettings, began: float, now: float) -> float:
+    """Return the moment before which requests without a report are made again.
+
+    A report that came between the end of the last program and the beginning of this one (`began`) found nobody at our
+    port, and few archives send it twice; requests of the last seconds may have been made by a program that still runs.
+    """
+    return max(now - settings.commitment_again_s, min(began, now - settings.commitment_lost_s))
 
 
 def expired(database: Database, now: float, peer: str) -> list[str]:

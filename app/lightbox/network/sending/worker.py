@@ -40,6 +40,8 @@ class PeerWorker:
     ----------
     find_peer : callable
         Returns the peer with its present settings; raises `NotFoundError` when it was removed.
+    began : float
+        When this process began to work the queue; reports on earlier requests may have been lost.
     told : callable
         Called when something changed in the queue.
     progress : callable
@@ -56,6 +58,7 @@ class PeerWorker:
         *,
         find_peer: Callable[[str], Peer],
         identity: Callable[[], LocalIdentity],
+        began: float,
         told: Callable[[], object],
         progress: Callable[[SendProgress], object],
     ) -> None:
@@ -66,6 +69,7 @@ class PeerWorker:
         self._settings = settings
         self._find_peer = find_peer
         self._identity = identity
+        self._began = began
         self._told = told
         self._progress = progress
         self._stopped = threading.Event()
@@ -136,7 +140,9 @@ class PeerWorker:
 
     def _confirm(self, peer: Peer, identity: LocalIdentity, *, least: int) -> bool:
         assert self._checker is not None
-        confirmer = Confirmer(self._database, peer, identity, self._sources, self._settings, self._checker)
+        confirmer = Confirmer(
+            self._database, peer, identity, self._sources, self._settings, self._checker, began=self._began
+        )
         done = confirmer.run(least=least)
         if done:
             self._told()

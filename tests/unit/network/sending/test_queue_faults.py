@@ -419,6 +419,46 @@ def test_a_lost_report_is_asked_for_again(bench: Any, files: Files) -> None:
         assert len({action.TransactionUID for action in archive.actions}) >= 2
 
 
+def test_the_report_to_a_program_that_ended_is_asked_for_again(bench: Any, files: Files) -> None:
+    """It found nobody at our port, and an archive does not send it twice."""
+    settings = QueueSettings(first_delay_s=0.05, maximum_delay_s=0.2, commitment_wait_s=0.2, commitment_lost_s=0.3)
+    with FaultyArchive(commitment=True) as archive:
+        archive.report = Report.NEVER
+        bench.book.add(archive.peer(commitment="always"))
+        first = bench.queue(settings)
+        job = first.enqueue("faulty", files(2))
+        first.start()
+        deadline = time.monotonic() + 10
+        while not archive.actions and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not first.wait([job], timeout=1)
+        assert len(archive.actions) == 1
+        first.close()
+        archive.report = Report.SAME
+        second = bench.queue(settings)
+        second.start()
+        assert second.wait([job], timeout=20)
+        assert second.job(job).count(State.CONFIRMED) == 2
+        assert len(archive.actions) == 2
+
+
+def test_a_person_can_have_a_report_asked_for_again(bench: Any, files: Files) -> None:
+    with FaultyArchive(commitment=True) as archive:
+        archive.report = Report.NEVER
+        bench.book.add(archive.peer(commitment="always"))
+        queue = bench.queue()
+        job = queue.enqueue("faulty", files(2))
+        queue.start()
+        deadline = time.monotonic() + 10
+        while not archive.actions and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not queue.wait([job], timeout=1)
+        archive.report = Report.SAME
+        assert queue.retry(job) == 2
+        assert queue.wait([job], timeout=20)
+        assert queue.job(job).count(State.CONFIRMED) == 2
+
+
 def test_two_objects_under_one_uid(bench: Any, files: Files) -> None:
     with FaultyArchive() as archive:
         paths = files(2)
