@@ -17,6 +17,7 @@ from lightbox.network.errors import AssociationError
 from lightbox.network.web import accept, answers, dicom_json, errors
 from lightbox.network.web.body import Body
 from lightbox.network.web.errors import WebError
+from lightbox.network.web.transport import Adapter
 
 if TYPE_CHECKING:
     from lightbox.core.jobs import CancelToken
@@ -251,6 +252,10 @@ class WebSession(requests.Session):
                     code="web.timeout",
                     transient=True,
                 ) from error
+            adapter = self.get_adapter(url)
+            refusal = adapter.refusal(causes) if isinstance(adapter, Adapter) else None
+            if refusal is not None:
+                raise of_connection(refusal) from error
             # A connection that was kept open may have been closed by the server meanwhile
             if again and method == "GET" and any(isinstance(c, RemoteDisconnected | ConnectionError) for c in causes):
                 return self._once(method, url, headers, data, read_timeout, again=False)

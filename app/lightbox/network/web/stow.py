@@ -221,9 +221,7 @@ class _Sender:
                 self._service.peer.name,
                 "store",
                 status,
-                detail=""
-                if answer.says_anything
-                else answers.plain(response.content[:500], response.headers.get("Content-Type", "")),
+                detail="" if answer.says_anything else said,
                 retry_after=response.headers.get("Retry-After", ""),
             )
             if status not in _MAY_SPLIT:

@@ -6,6 +6,7 @@ Nothing here looks at the environment: no proxies, no bundles of certificate aut
 from __future__ import annotations
 
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -18,6 +19,7 @@ from lightbox.network import words
 if TYPE_CHECKING:
     import socket
 
+    from lightbox.network.errors import AssociationError
     from lightbox.network.identity import TlsSettings
     from lightbox.network.peers import Peer
 
@@ -59,6 +61,15 @@ class Adapter(HTTPAdapter):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Leave all that concerns certificates to the connection."""
         return super().build_connection_pool_key_attributes(request, True, None)[0], {}
+
+    def refusal(self, causes: list[BaseException]) -> AssociationError | None:
+        """Return the words for a server that ended TLS after the handshake, as 1.3 refuses our certificate."""
+        found = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if found is None:
+            return None
+        from lightbox.network import tls
+
+        return tls.late_failure(found, self._peer, self._tls)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: our connections check certificates themselves."""
