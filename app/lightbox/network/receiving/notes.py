@@ -36,7 +36,8 @@ N_CREATE = 0x0140
 MAXIMUM_BYTES = 16 * 1024 * 1024
 """Largest data set of a note; a commitment report of 10,000 objects takes about 2 MB."""
 MAXIMUM_WAITING = 10_000
-"""When so many notes wait, further ones are answered as out of resources."""
+MAXIMUM_TOTAL_BYTES = 256 * 1024 * 1024
+"""When so many notes wait, or as many bytes of them lie on the disk, further ones are answered as out of resources."""
 
 _FOLDER = ("network", "inbox")
 _SUFFIX = ".json"
@@ -153,10 +154,11 @@ class Inbox:
         if len(data) > MAXIMUM_BYTES:
             raise LightboxError("A request is too large to be kept", why=f"it has {len(data)} bytes")
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if sum(1 for _ in self._folder.glob(f"*{_SUFFIX}")) >= MAXIMUM_WAITING:
+        waiting, size = self._amount()
+        if waiting >= MAXIMUM_WAITING or size + len(data) > MAXIMUM_TOTAL_BYTES:
             raise LightboxError(
                 "Too many requests wait to be handled",
-                why=f"{MAXIMUM_WAITING} lie in the inbox",
+                why=f"{waiting} with {size} bytes lie in the inbox",
                 todo="Start the workstation, so that it takes them",
             )
         moment = clock.now()
@@ -176,6 +178,12 @@ class Inbox:
         )
         self._write(note)
         return note
+
+    def _amount(self) -> tuple[int, int]:
+        """Return how many notes wait, and their bytes."""
+        with os.scandir(self._folder) as entries:
+            sizes = [_size(entry) for entry in entries if entry.name.endswith(_SUFFIX)]
+        return len(sizes), sum(sizes)
 
     def _write(self, note: Note) -> None:
         path = self._path(note)
@@ -216,6 +224,13 @@ class Inbox:
 
     def _path(self, note: Note) -> Path:
         return self._folder / f"{note.id}{_SUFFIX}"
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:  # another process was done with it
+        return 0
 
 
 def _sync_folder(folder: Path) -> None:

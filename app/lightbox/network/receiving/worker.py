@@ -6,11 +6,13 @@ the configuration by standard input; the process ends when that input does.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,18 @@ from lightbox.network.wire.transport import Stalled
 
 _LOOK_S = 1.0
 """How often the free space of the disk is asked for."""
+_LOOKS = 16
+"""It is asked for, too, whenever this part of the reserve was written."""
 
 
 class SlowObject(IncomingObject):
-    """An object that is given up when it comes too slowly: a trickle of bytes would hold an association for ever."""
+    """An object that is given up when it comes too slowly: a trickle of bytes would hold an association for ever.
 
-    def __init__(self, *arguments: Any, slowest: int, period: float) -> None:
+    So is one for which there is no room any more.
+    """
+
+    def __init__(self, *arguments: Any, slowest: int, period: float, has_room: Callable[[int], bool]) -> None:
+        self._has_room = has_room
         self._slowest = slowest
         self._period = period
         self._since = time.monotonic()
@@ -53,6 +61,8 @@ class SlowObject(IncomingObject):
         Stalled
             Too few came in the last seconds.
         """
+        if self.failure is None and not self._has_room(len(chunk)):
+            self._failed(_no_room())
         IncomingObject.write(self, chunk)
         self._bytes += len(chunk)
         now = time.monotonic()
@@ -60,6 +70,10 @@ class SlowObject(IncomingObject):
             if self._bytes < self._slowest * (now - self._since):
                 raise Stalled
             self._since, self._bytes = now, 0
+
+
+def _no_room() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class SpoolReceiver:
@@ -70,21 +84,36 @@ class SpoolReceiver:
         self.spool = Spool.of(home, announce=lambda _: None)
         self._channel = channel
         self._looked_at = 0.0
+        self._since_look = 0
         self._full = False
 
     def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str) -> IncomingObject:
         """Begin an object; `source` is the AE title of the sender."""
         event = Received(sop_instance_uid, sop_class_uid, transfer_syntax_uid, source)
         policy = self.policy
-        return SlowObject(event, lambda: self._start(source), slowest=policy.slowest, period=policy.idle)
+        return SlowObject(
+            event,
+            lambda: self._start(source),
+            slowest=policy.slowest,
+            period=policy.idle,
+            has_room=self._has_room,
+        )
+
+    def _has_room(self, count: int) -> bool:
+        """Whether `count` more bytes leave the reserve of the disk alone; the index needs room, too."""
+        reserve = self.policy.reserve
+        if not reserve:
+            return True
+        self._since_look += count
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_S or self._since_look > reserve // _LOOKS:
+            self._full = shutil.disk_usage(self.spool.library_root).free < reserve
+            self._looked_at, self._since_look = now, 0
+        return not self._full
 
     def _start(self, source: str) -> Any:
-        now = time.monotonic()
-        if now - self._looked_at > _LOOK_S:
-            self._full = shutil.disk_usage(self.spool.library_root).free < self.policy.reserve
-            self._looked_at = now
-        if self._full:
-            raise OSError(28, os.strerror(28))  # ENOSPC: the index needs room, too
+        if not self._has_room(0):
+            raise _no_room()
         return self.spool.writer(source)
 
     def finish(self, incoming: IncomingObject) -> int:
