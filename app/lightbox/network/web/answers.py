@@ -18,7 +18,7 @@ def plain(content: bytes, content_type: str) -> str:
     if text.startswith(("{", "[", "<")):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return ""
         if not isinstance(found, dict):
             return ""

@@ -33,6 +33,8 @@ def rows(data: bytes) -> tuple[list[dict[str, Any]], int]:
         return [], 0
     try:
         found = json.loads(text, strict=False)
+    except RecursionError:
+        raise NotJsonError("nested too deeply") from None
     except ValueError:
         good, bad = _salvage(text)
         if not good:
@@ -65,7 +67,7 @@ def _salvage(text: str) -> tuple[list[dict[str, Any]], int]:
     while position >= 0:
         try:
             value, end = decoder.raw_decode(text, position)
-        except ValueError:
+        except (ValueError, RecursionError):
             bad += 1
             end = _next_row(text, position)
             if end < 0:

@@ -71,7 +71,7 @@ def read(content: bytes, content_type: str) -> Answer:
     """Read the body of an answer, in JSON or XML; one that cannot be read says nothing."""
     try:
         found = _xml(content) if "xml" in content_type.casefold() else dicom_json.rows(content)[0]
-    except (dicom_json.NotJsonError, ElementTree.ParseError):
+    except (dicom_json.NotJsonError, ElementTree.ParseError, RecursionError):
         found = []
     stored: dict[str, int] = {}
     failed: dict[str, int] = {}

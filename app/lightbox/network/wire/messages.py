@@ -175,10 +175,10 @@ class MessageReader:
                 context_id = fragments.context_id
             elif fragments.context_id != context_id:
                 raise ProtocolError("a command changes its presentation context")
+            if len(data) + fragments.left > self._sizes.command:  # before any of it takes up memory
+                raise TooLarge(f"A command of more than {self._sizes.command} bytes was sent")
             while fragments.left:
                 data += fragments.chunk()
-            if len(data) > self._sizes.command:
-                raise TooLarge(f"A command of more than {self._sizes.command} bytes was sent")
             if fragments.control & 2:
                 break
         context = self._contexts.get(context_id)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightbox.network.web import dicom_json
+from lightbox.network.web import answers, dicom_json, stow_answer
 
 NAME = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎"}]}}
 
@@ -93,3 +93,18 @@ def test_items_and_text() -> None:
     items = dicom_json.items(entry, "FailedSOPSequence")
     assert [dicom_json.text(item, "FailureReason") for item in items] == ["272"]
     assert dicom_json.items({}, "FailedSOPSequence") == []
+
+
+@pytest.mark.parametrize("opening", [b"[", b'[{"00081199":{"Value":'])
+def test_an_answer_that_is_nested_without_end(opening: bytes) -> None:
+    with pytest.raises(dicom_json.NotJsonError):
+        dicom_json.rows(opening * 100_000)
+    assert answers.plain(opening * 100_000, "application/json") == ""
+    assert not stow_answer.read(opening * 100_000, "application/dicom+json").says_anything
+
+
+def test_xml_that_is_nested_without_end() -> None:
+    opening = b'<DicomAttribute tag="00081199" vr="SQ"><Item number="1">'
+    closing = b"</Item></DicomAttribute>"
+    content = b"<NativeDicomModel>" + opening * 5_000 + closing * 5_000 + b"</NativeDicomModel>"
+    assert not stow_answer.read(content, "application/dicom+xml").says_anything

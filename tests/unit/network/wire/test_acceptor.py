@@ -329,9 +329,10 @@ def store(uid: str = SECRET) -> bytes:
         (raw.pdu(4, raw.pdv(1, 3, b"x", length=99)), "protocol-error"),
         (raw.pdu(4, b"", length=0xFFFFFFFE), "too-large"),
         (raw.p_data(1, COMMAND, bytes(70_000)), "too-large"),
+        (raw.pdu(4, raw.pdv(1, COMMAND, b"", length=60_000_000), length=60_000_004), "too-large"),  # announced only
         (store() + raw.p_data(1, DATA, bytes(200_000)), "too-large"),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_every_way_to_misbehave_ends_that_association_only(run: Callable[..., Running], data: bytes, kind: str) -> None:
     running = run(limits=Limits(object=100_000))
