@@ -13,11 +13,14 @@ from pydicom.dataset import Dataset
 
 from builders import peer_servers
 from builders.compare_objects import differences
+from builders.fault_proxy import FaultProxy, proxy_context
 from builders.peer_servers import Server
+from builders.pki import Pki
 from lightbox.core.errors import Problem
 from lightbox.core.settings import Settings
 from lightbox.library.library import Library
 from lightbox.network.find import find
+from lightbox.network.identity import TlsSettings
 from lightbox.network.peers import Peer, WebSettings
 from lightbox.network.retrieve import retrieve
 from lightbox.network.secrets import Secrets
@@ -246,3 +249,61 @@ def test_an_object_that_orthanc_refuses_has_a_reason(service: WebService, data: 
     assert [result.stored for result in results] == [True, False, True, True]
     assert results[1].reason
     assert not results[1].transient
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+def secured(server: Server, port: int, tls: object) -> Peer:
+    web = WebSettings(f"https://localhost:{port}/dicom-web", authentication="basic", user=USER, tls=tls)  # type: ignore
+    return dataclasses.replace(server.peer(), web=web)
+
+
+def test_mutual_tls(
+    server: Server, pki: Pki, secrets: Secrets, stored: dict[str, tuple[Path, Dataset]], home: Path
+) -> None:
+    context = proxy_context(pki.server.certificate, pki.server.key, authority=pki.ca)
+    study_uid = largest(stored)
+    with FaultProxy(server.http_port, tls=context) as proxy, Library.open(home) as library:
+        peer = secured(server, proxy.port, pki.settings(pki.client))
+        report = retrieve(peer, server.identity(), library, study_uid, method="wado-rs", secrets=secrets)
+        assert report.complete
+        for wrong in (pki.settings(), pki.settings(pki.stranger), TlsSettings(str(pki.foreign.certificate))):
+            stranger = secured(server, proxy.port, wrong)
+            with pytest.raises(WebError) as caught:
+                retrieve(stranger, server.identity(), library, study_uid, method="wado-rs", force=True, secrets=secrets)
+            assert caught.value.step == "TLS"
+            assert not caught.value.transient
+    old = proxy_context(pki.server.certificate, pki.server.key, maximum="1.1")
+    with (
+        FaultProxy(server.http_port, tls=old) as proxy,
+        WebService(secured(server, proxy.port, pki.settings()), server.identity(), secrets=secrets) as service,
+        pytest.raises(WebError) as caught,
+    ):
+        list(WebFinder(service).find("study", {}))
+    assert caught.value.step == "TLS"
+
+
+def test_a_line_that_is_cut_and_one_that_is_slow(
+    server: Server, secrets: Secrets, stored: dict[str, tuple[Path, Dataset]], home: Path
+) -> None:
+    study_uid = largest(stored)
+    total = sum(path.stat().st_size for path, ds in stored.values() if ds.StudyInstanceUID == study_uid)
+    with FaultProxy(server.http_port) as proxy, Library.open(home) as library:
+        web = WebSettings(f"http://127.0.0.1:{proxy.port}/dicom-web", authentication="basic", user=USER)
+        peer = dataclasses.replace(server.peer(), web=web, associations=1)
+        # The answer about the series and the first third of the images come; then every connection is cut there
+        proxy.cut_reply_after = total // 3
+        report = retrieve(peer, server.identity(), library, study_uid, method="wado-rs", secrets=secrets)
+        first = report.received
+        assert first >= 1
+        proxy.cut_reply_after = None
+        report = retrieve(peer, server.identity(), library, study_uid, method="wado-rs", secrets=secrets)
+        assert report.complete
+        assert report.already_here == first
+        proxy.lag = 0.01
+        slow = retrieve(peer, server.identity(), library, study_uid, method="wado-rs", force=True, secrets=secrets)
+        assert slow.complete
+        assert library.quarantine() == []
