@@ -146,16 +146,18 @@ class Workstation:
         Job or None
             None when it is switched off, or there are no archives; the same job while one runs for it.
         """
-        from lightbox.network.querying import prefetch, priors
-        from lightbox.network.secrets import Secrets
+        from lightbox.network.querying.prior_model import Rules
 
-        rules, peers = priors.Rules.of(self.settings), self.peers.all()
+        rules, peers = Rules.of(self.settings), self.peers.all()
         if not rules.enabled or not peers:
             return None
         current = self.study(of) if isinstance(of, str) else of
         key = of if isinstance(of, str) else f"{of.source} {of.accession_number} {of.study_instance_uid}"
 
         def work(job: Job[list[Fetched]]) -> list[Fetched]:
+            from lightbox.network.querying import prefetch, priors
+            from lightbox.network.secrets import Secrets
+
             options: dict[str, Any] = {
                 "settings": self.settings,
                 "secrets": Secrets(self.home),

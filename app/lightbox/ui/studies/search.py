@@ -79,6 +79,8 @@ class StudySearch(QObject):
         self._generation = 0
         self._open = False
         self._reading: Job[StudyPage] | None = None
+        self._read_for: tuple[StudyQuery, str, int] | None = None
+        self._read_again = False
         self._local_pause = QTimer(self, singleShot=True, interval=LOCAL_PAUSE_MS)
         self._local_pause.timeout.connect(self.refresh)
         self._remote_pause = QTimer(self, singleShot=True, interval=REMOTE_PAUSE_MS)
@@ -129,9 +131,12 @@ class StudySearch(QObject):
         """Ask the library anew, for as many rows as are shown."""
         if not self._open:
             return
+        query, region, limit = self.query, self.region, max(PAGE, len(self._local))
+        if region and self._reading is not None and self._read_for == (query, region, limit):
+            self._read_again = True  # looking for a region takes its time: what came meanwhile is looked at afterwards
+            return
         self._generation += 1
         generation = self._generation
-        query, region, limit = self.query, self.region, max(PAGE, len(self._local))
         library = self._workstation.library
 
         def counted(total: int) -> None:
@@ -142,6 +147,7 @@ class StudySearch(QObject):
         def arrived(page: StudyPage) -> None:
             if generation != self._generation:
                 return
+            self._reading = None
             self._local = [self._local_row(record) for record in page.rows]
             self._next = page.next
             self.loaded = True
@@ -154,15 +160,24 @@ class StudySearch(QObject):
                 self._bridge.run(
                     self._runner, "count studies", lambda job: library.count_studies(query), counted, self._wrong
                 )
+            if self._read_again:
+                self._read_again = False
+                self._local_pause.start()
+
+        def failed(error: Exception) -> None:
+            if generation == self._generation:
+                self._reading = None
+                self._wrong(error)
 
         if self._reading is not None:
-            self._reading.cancel()  # its answer is no longer wanted
+            self._reading.cancel()  # it asks for something else
+        self._reading, self._read_for = None, (query, region, limit)
         self._reading = self._bridge.run(
             self._runner,
             "page of studies",
             lambda job: page_showing(library, query, region, None, limit, job),
             arrived,
-            self._wrong,
+            failed,
         )
 
     def more(self) -> None:
