@@ -87,8 +87,9 @@ class Channel:
         if data is not None and not isinstance(data, bytes | bytearray | memoryview) and not hasattr(data, "read"):
             data = datasets.encode(cast("Dataset", data), context.transfer_syntax)
         command_set = commands.encode(command_field, attributes, data is not None)
+        pad = context.transfer_syntax == datasets.DEFLATED
         try:
-            self._outgoing.message(context.id, command_set, cast("bytes | BinaryIO | None", data), throttle)
+            self._outgoing.message(context.id, command_set, cast("bytes | BinaryIO | None", data), throttle, pad=pad)
         except (ConnectionEnded, Stalled) as error:
             self.fail(self._last_words(error))
         except BaseException:

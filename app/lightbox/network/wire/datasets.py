@@ -13,7 +13,7 @@ from lightbox.network.wire.contexts import IMPLICIT_LITTLE_ENDIAN
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _LONGEST_INFLATED = 256 * 1024 * 1024
 
@@ -31,7 +31,7 @@ def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
     stream.is_little_endian = transfer_syntax != _BIG_ENDIAN
     write_dataset(stream, dataset)
     encoded = stream.getvalue()
-    if transfer_syntax == _DEFLATED:
+    if transfer_syntax == DEFLATED:
         deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         encoded = deflate.compress(encoded) + deflate.flush()
         encoded += b"\x00" * (len(encoded) % 2)
@@ -54,7 +54,7 @@ def decode(data: bytes, transfer_syntax: str) -> Dataset:
     from pydicom.filereader import read_dataset
 
     try:
-        if transfer_syntax == _DEFLATED:
+        if transfer_syntax == DEFLATED:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _LONGEST_INFLATED)
         little = transfer_syntax != _BIG_ENDIAN
         return read_dataset(BytesIO(data), _is_implicit(data, transfer_syntax), little)

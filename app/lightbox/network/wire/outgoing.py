@@ -36,13 +36,26 @@ class Outgoing:
         limit = max(_SMALLEST_PDU, min(peer_maximum or _LARGEST_PDU, _LARGEST_PDU))
         self._fragment = (limit - 6) // 2 * 2
         self._blocks: list[memoryview] = []
+        self._pad = False
         self.incomplete = False
         """Whether a part of a message was sent, but not its end."""
 
     def message(
-        self, context_id: int, command_set: bytes, data: Buffer | BinaryIO | None, throttle: Throttle | None = None
+        self,
+        context_id: int,
+        command_set: bytes,
+        data: Buffer | BinaryIO | None,
+        throttle: Throttle | None = None,
+        *,
+        pad: bool = False,
     ) -> None:
         """Send a command set and the data set: bytes, or the rest of a file.
+
+        Parameters
+        ----------
+        pad : bool
+            End an odd number of bytes with a zero byte, as a deflated data set asks for (PS3.5 A.5): DCMTK aborts on
+            a fragment of odd length (PS3.8 E.2).
 
         Raises
         ------
@@ -52,6 +65,7 @@ class Outgoing:
             The file could not be read.
         """
         parts: list[Buffer] = []
+        self._pad = pad
         self._pack(parts, context_id, memoryview(command_set), COMMAND, last=True)
         if data is None:
             self._connection.send([b"".join(parts)])
@@ -98,8 +112,12 @@ class Outgoing:
                 parts.append(data[begin : begin + fragment])
         rest = data[whole * fragment :]
         flags = control | LAST if last else control
-        parts.append(_HEAD.pack(pdus.P_DATA, len(rest) + 6, len(rest) + 2, context_id, flags))
+        filler = b"\0" * (len(rest) % 2) if last and self._pad else b""
+        length = len(rest) + len(filler)
+        parts.append(_HEAD.pack(pdus.P_DATA, length + 6, length + 2, context_id, flags))
         parts.append(rest)
+        if filler:
+            parts.append(filler)
 
 
 def _read(data: BinaryIO, into: memoryview) -> int:
