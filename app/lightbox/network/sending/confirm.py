@@ -118,7 +118,8 @@ class Confirmer:
         except Impossible as error:
             for record in left:
                 if record.existed is not False:
-                    reason = f"the archive had an object of this UID before, and it cannot be compared: {error.why}"
+                    had = "had" if record.existed else "may have had"
+                    reason = f"the archive {had} an object of this UID before, and it cannot be compared: {error.why}"
                     self._rule(record, State.SENT, reason, Confirm.IMPOSSIBLE)
                 else:  # only a sample was wanted
                     self._rule(record, State.SENT, "", Confirm.WANTED, compared=True)

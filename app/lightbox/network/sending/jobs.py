@@ -209,6 +209,7 @@ def record(row: Row) -> ObjectRecord:
         series_instance_uid=row["series_instance_uid"],
         path=row["path"],
         existed=None if row["existed"] is None else bool(row["existed"]),
+        compare=bool(row["compare"]),
     )
 
 

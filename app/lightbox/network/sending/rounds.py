@@ -279,7 +279,7 @@ def accepted(
     record: ObjectRecord, reason: str, syntax: str, settings: QueueSettings, *, duplicate: bool, wanted: bool
 ) -> Outcome:
     """Return the outcome of an object that the peer took, and whether its copy is to be compared."""
-    compare = duplicate or bool(record.existed) or settings.compare == "all"
+    compare = duplicate or bool(record.existed) or record.compare or settings.compare == "all"
     compare = compare or (settings.compare == "sample" and record.id % settings.sample_every == 0)
     confirm = Confirm.WANTED if wanted or compare else Confirm.NONE
     return Outcome(record.id, State.SENT, reason, confirm, sent_syntax_uid=syntax, compare=compare)

@@ -155,6 +155,8 @@ class ObjectRecord:
     path: str = ""
     existed: bool | None = None
     """Whether the peer held this SOP Instance UID before it was sent; None: not known."""
+    compare: bool = False
+    """Whether what the peer keeps is to be compared with what was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,15 @@ def note_existing(database: Database, known: Iterable[tuple[int, bool]]) -> None
     """Note (object, whether the peer holds its UID already); the first answer stays: later ones see our own copy."""
     with database.transaction() as writer:
         writer.executemany(
-            "UPDATE object SET existed = ? WHERE id = ? AND existed IS NULL", [(held, number) for number, held in known]
+            "UPDATE object SET existed = ?, compare = 0 WHERE id = ? AND existed IS NULL",
+            [(held, number) for number, held in known],
         )
+
+
+def want_comparison(database: Database, ids: Iterable[int]) -> None:
+    """Have the copies of objects compared of which it is not known whether the peer held them before."""
+    with database.transaction() as writer:
+        writer.executemany("UPDATE object SET compare = 1 WHERE id = ?", [(number,) for number in ids])
 
 
 def fail_all(database: Database, peer: str, reason: str) -> int:

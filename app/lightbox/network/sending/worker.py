@@ -203,20 +203,35 @@ class PeerWorker:
 
     def _look_for_existing(self, records: list[ObjectRecord]) -> list[ObjectRecord]:
         """Note which objects the peer holds already, before the first attempt: their copies are compared afterwards."""
-        assert self._checker is not None
         unknown = [record for record in records if record.existed is None and not record.attempts]
         if not unknown:
             return records
-        try:
-            held = self._checker.held(unknown, thorough=False)
-        except Impossible:
+        held = self._held(unknown)
+        if held is None:
             return records
-        except LightboxError as error:
-            logger.info("it could not be asked what the peer holds: %s", type(error).__name__)
-            return records
+        if isinstance(held, LightboxError):  # it may hold any of them: what it keeps in the end tells
+            logger.info("it could not be asked what the peer holds: %s", type(held).__name__)
+            work.want_comparison(self._database, [record.id for record in unknown])
+            return [replace(record, compare=record.compare or record in unknown) for record in records]
         known = {record.id: record.sop_instance_uid in held for record in unknown}
         work.note_existing(self._database, known.items())
-        return [replace(record, existed=known.get(record.id, record.existed)) for record in records]
+        return [
+            replace(record, existed=known[record.id], compare=False) if record.id in known else record
+            for record in records
+        ]
+
+    def _held(self, records: list[ObjectRecord]) -> set[str] | LightboxError | None:
+        """Return the UIDs that the peer holds, None when it cannot be asked at all, or why it cannot be asked now."""
+        assert self._checker is not None
+        failure = None
+        for _ in range(2):  # some abort when a query comes: whether it is that, the second time tells
+            try:
+                return self._checker.held(records, thorough=False)
+            except Impossible:
+                return None
+            except LightboxError as error:
+                failure = error
+        return failure
 
     def _post(self, peer: Peer, by_web: bool) -> Callable[[ObjectRecord, Outcome], None]:
         def post(record: ObjectRecord, outcome: Outcome) -> None:
