@@ -70,12 +70,13 @@ def test_what_happened_before_is_read_from_the_log(make_window: Any, home: Any, 
         stamped(kind="opened", address="10.1.2.3", calling_ae="CT ROOM 3"),
         stamped(kind="rejected", code="1/1/3", address="10.1.2.3", calling_ae="CT ROOM 3", reason="caller-not-allowed"),
         stamped(kind="plaintext-on-tls", address="fd00::7"),
+        stamped(kind="silent", address="10.1.2.4"),
     ]
     (folder / "receiver.log").write_text("".join(f"{event_log.line(event, 1)}\n" for event in events) + "cut off\n")
     window = make_window()
-    qtbot.waitUntil(lambda: len(window.receiver_events.events) == 2, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(window.receiver_events.events) == 3, timeout=WAIT)
     assert window.receiver_events.events == events[:0:-1]
-    assert window.status.noticed.isVisible()
+    assert window.status.noticed.text() == "2 turned away or noticed", "who only knocks is listed without a mark"
 
 
 def test_every_trouble_has_words_and_something_to_do() -> None:

@@ -66,9 +66,9 @@ def test_text_has_enough_contrast(text: str, ground: str) -> None:
 
 def test_places_and_their_keys(make_window: Any, qtbot: Any) -> None:
     window = make_window()
-    assert list(window.rail.buttons) == ["studies", "viewer", "transfers", "export", "settings"]
+    assert list(window.rail.buttons) == ["studies", "viewer", "worklist", "transfers", "export", "settings"]
     window.activateWindow()
-    for place in ("settings", "transfers", "export", "studies"):
+    for place in ("settings", "transfers", "worklist", "export", "studies"):
         window.rail.buttons[place].click()
         assert window.rail.buttons[place].isChecked()
     keyed = {action.text(): actions.keys_of(action) for action in window.actions()}
@@ -79,7 +79,7 @@ def test_places_and_their_keys(make_window: Any, qtbot: Any) -> None:
 
 def test_no_two_actions_of_one_place_share_a_key(make_window: Any) -> None:
     window = make_window()
-    for place in ("settings", "export", "viewer"):
+    for place in ("settings", "export", "worklist", "viewer"):
         window.go(place)
     everywhere = [*window.actions(), window.studies.import_action, window.studies.import_files_action]
     for page in (window.studies, window.transfers, window._settings_page, window._export_page, window._viewer):

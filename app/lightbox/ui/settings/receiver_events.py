@@ -19,6 +19,8 @@ from lightbox.workstation import Workstation
 SEEN = "ui.receiver.seen"
 MOST_KEPT = 200
 MOST_SHOWN = 12
+_QUIET = frozenset({"silent", "aborted", "lost", "not-ingested"})
+"""Listed, but not worth a mark: monitoring knocks every minute, and what was cut short is sent again."""
 _LOOKED_MS = 600
 
 
@@ -67,7 +69,7 @@ class ReceiverEvents(QObject):
     def unseen(self) -> int:
         """How many times something was turned away or noticed since the list was last looked at."""
         seen = str(self._workstation.settings.get(SEEN, ""))
-        return sum(event.count for event in self.events if event.at > seen)
+        return sum(event.count for event in self.events if event.at > seen and event.kind not in _QUIET)
 
     def looked_at(self) -> None:
         """Remember that a person saw the list."""

@@ -27,7 +27,7 @@ _BY_KIND = {
     "aborted": "The log of the sender says why; it sends again what was not acknowledged.",
     "lost": "The sender sends again what was not acknowledged; see whether the network is stable.",
     "timeout": "See whether the sender hangs; it sends again what was not acknowledged.",
-    "too-large": "If such objects are expected, raise the largest object that is allowed.",
+    "too-large": "If such objects are expected, raise largest_object under network.receiving in the settings file.",
     "protocol-error": "See what it is: perhaps a scanner of the network, or another program with a wrong port.",
     "plaintext-on-tls": "Switch TLS on at the sender, or let it use our port without TLS.",
     "tls-on-plaintext": "Let the sender use our TLS port.",

@@ -74,7 +74,7 @@ class SavedLine(QWidget):
 
 def described(query: SavedQuery) -> str:
     """Return what a query asks, and where, in words."""
-    said = query.summary()
+    said = query.summary().replace("..", " – ")
     said = f"{said[:1].upper()}{said[1:]}"
     if query.fuzzy:
         said += ", also names that sound alike"
