@@ -70,6 +70,8 @@ class Plan:
         How many objects, and their Study Instance UIDs (before).
     uids : dict
         UIDs that are replaced wherever they occur, old to new.
+    people : tuple of Person
+        Whom the objects name (before): what names anybody else was not looked at, and is not changed.
     """
 
     entry: WorklistEntry
@@ -78,11 +80,29 @@ class Plan:
     objects: int
     studies: tuple[str, ...]
     uids: dict[str, str] = field(default_factory=dict)
+    people: tuple[Person, ...] = ()
 
     @property
     def needs_confirmation(self) -> bool:
         """Whether a person must confirm that patient and order belong together."""
         return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+    def check(self, header: Dataset) -> None:
+        """Make sure that an object is one of those that were looked at: a disc may have been changed for another.
+
+        Raises
+        ------
+        ReconcileError
+            It is of another person or study.
+        """
+        from lightbox.dicom import values
+
+        if person_of(header) not in self.people or values.text(header, "StudyInstanceUID") not in ("", *self.studies):
+            raise ReconcileError(
+                "An object is not the one that was compared with the order",
+                why="It names another patient or study: the files changed meanwhile",
+                todo="Start again with the files that are there now",
+            )
 
     def values(self) -> dict[str, str | None]:
         """Return the new values by keyword."""
@@ -164,7 +184,9 @@ def plan(
     )
     found = {problem.code: problem for file in survey.people for problem in plausibility.check(file, mine)}
     problems = [*found.values(), *survey.problems(library, uids)]
-    return Plan(entry, survey.changes(), tuple(problems), survey.count, tuple(survey.studies), uids)
+    return Plan(
+        entry, survey.changes(), tuple(problems), survey.count, tuple(survey.studies), uids, tuple(survey.people)
+    )
 
 
 def new_values(entry: WorklistEntry) -> dict[str, str | None]:
@@ -186,6 +208,19 @@ def new_values(entry: WorklistEntry) -> dict[str, str | None]:
         if value:
             values[keyword] = value
     return values
+
+
+def person_of(header: Dataset) -> Person:
+    """Return whom an object names."""
+    from lightbox.network import reply
+
+    return Person(
+        reply.text(header, "PatientID"),
+        reply.text(header, "IssuerOfPatientID"),
+        reply.text(header, "PatientName"),
+        reply.text(header, "PatientBirthDate"),
+        reply.text(header, "PatientSex"),
+    )
 
 
 class _Survey:
@@ -210,15 +245,7 @@ class _Survey:
         self.count += 1
         for keyword, seen in self._old.items():
             seen[reply.text(header, keyword)] = None
-        self.people[
-            Person(
-                reply.text(header, "PatientID"),
-                reply.text(header, "IssuerOfPatientID"),
-                reply.text(header, "PatientName"),
-                reply.text(header, "PatientBirthDate"),
-                reply.text(header, "PatientSex"),
-            )
-        ] = None
+        self.people[person_of(header)] = None
         for keyword, found in (
             ("StudyInstanceUID", self.studies),
             ("SeriesInstanceUID", self.series),

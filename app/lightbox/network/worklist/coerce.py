@@ -75,7 +75,7 @@ def apply(
     Raises
     ------
     ReconcileError
-        It was not confirmed, or the copy is not as it must be.
+        It was not confirmed, `source` is none of the objects of the plan, or the copy is not as it must be.
     NotDicomError
         `source` cannot be read.
     """
@@ -89,6 +89,7 @@ def apply(
         raise ReconcileError("There is no such reason for a modification", where=reason)
     part = reading.read_part10(source)
     dataset = part.dataset
+    plan.check(dataset)
     for tag in [tag for tag in dataset.keys() if tag.group == 0xFFFE]:  # noqa: SIM118 (a data set is no mapping)
         del dataset[tag]  # stray delimiters are no elements
     tail_at = copying.tail_start(part)

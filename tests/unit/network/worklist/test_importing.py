@@ -104,6 +104,24 @@ def test_nothing_is_half_imported(disc: Path, library: Library, home: Path) -> N
     assert not (home / "network" / "reconciled").exists()
 
 
+@pytest.mark.parametrize(
+    "change", [{"patient": "ROE^JOHN"}, {"PatientID": "CLINIC-8"}, {"PatientBirthDate": "19300102"}]
+)
+def test_another_disc_in_the_drive(disc: Path, library: Library, home: Path, change: dict[str, str]) -> None:
+    """Between the comparison and the import somebody changes the disc: its files have the same names."""
+    sources = importing.gather([disc])
+    plan = importing.plan(sources, ENTRY, library=library)
+    datasets = [network_objects.ct("outside", "s0", n, **{**PERSON, **change}) for n in range(1, 4)]  # pyright: ignore
+    network_objects.write(disc, datasets)
+    with pytest.raises(ReconcileError, match="not the one that was compared"):
+        importing.carry_out(sources, plan, library, home, system="LIGHTBOX")
+    network_objects.study(disc, "another study", 3, **PERSON)
+    with pytest.raises(ReconcileError, match="not the one that was compared"):
+        importing.carry_out(sources, plan, library, home, system="LIGHTBOX")
+    assert library.ingest_spool().added == 0
+    assert library.studies_of_patient("P1", "HOSPITAL") == []
+
+
 def test_objects_that_are_here_under_another_patient_need_new_uids(disc: Path, library: Library, home: Path) -> None:
     library.import_paths([disc])
     sources = importing.gather([disc])
