@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from lightbox.ui import icons
@@ -20,6 +21,22 @@ _ICONS = {
     "skipped": ("info", "text-disabled"),
 }
 _ROLES = {"ok": "", "warning": "warn", "failed": "critical", "skipped": "secondary"}
+
+
+class _Words(QLabel):
+    """A label that is as high as its words need at its present width: grids in scrolled cards do not ask for that."""
+
+    def __init__(self, text: str, role: str) -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("role", role)
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Follow the width."""
+        super().resizeEvent(event)
+        self.setMinimumHeight(self.heightForWidth(self.width()))
 
 
 class StepList(QWidget):
@@ -41,7 +58,7 @@ class StepList(QWidget):
 
     def say(self, text: str, role: str = "secondary") -> None:
         """Add a line of words."""
-        self._put(label(text, role, wrap=True, selectable=True), 0, 4)
+        self._put(_Words(text, role), 0, 4)
 
     def add(self, step: Step) -> None:
         """Add a step."""
@@ -53,7 +70,7 @@ class StepList(QWidget):
         kind = label(step.name, "secondary")
         kind.setMinimumWidth(92)
         taken = label(f"{step.milliseconds:.0f} ms" if step.state != "skipped" else "", "small")
-        said = label(step.text, _ROLES[step.state], wrap=True, selectable=True)
+        said = _Words(step.text, _ROLES[step.state])
         at = self._grid.rowCount()
         top = Qt.AlignmentFlag.AlignTop
         self._grid.addWidget(picture, at, 0, top)
@@ -63,7 +80,7 @@ class StepList(QWidget):
         self._labels += [kind, said]
         for text in ((step.why if step.state != "skipped" else ""), step.todo):
             if text:
-                self._put(label(text, "secondary", wrap=True, selectable=True), 2, 1)
+                self._put(_Words(text, "secondary"), 2, 1)
 
     def _put(self, made: QLabel, column: int, span: int) -> None:
         self._grid.addWidget(made, self._grid.rowCount(), column, 1, span)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QMenu,
+    QSizePolicy,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -33,7 +34,7 @@ from lightbox.ui.studies.source_chips import SourceChips
 from lightbox.ui.studies.study_model import StudyModel
 from lightbox.ui.studies.study_row import HERE, StudyRow
 from lightbox.ui.studies.study_table import StudyTable
-from lightbox.ui.widgets import EmptyState, action_button, button, label, panel, row
+from lightbox.ui.widgets import ElidedLabel, EmptyState, action_button, button, label, panel, row
 from lightbox.workstation import Workstation
 
 _CHOSEN_SOURCES = "ui.studies.sources"
@@ -201,9 +202,10 @@ class StudiesPage(QWidget):
         column.addWidget(self._stack, 1)
         foot = QWidget()
         self.count = label("", "secondary")
-        self.hint = label("", "secondary")
+        self.hint = ElidedLabel("", "text-secondary")
+        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.narrow = button("Narrow the search", "link", on_click=self.focus_search)
-        foot.setLayout(row(self.count, 6, self.hint, self.narrow, None, margins=(16, 6, 16, 8)))
+        foot.setLayout(row(self.count, 6, self.hint, self.narrow, margins=(16, 6, 16, 8)))
         foot.setFixedHeight(34)
         column.addWidget(foot)
         return side
