@@ -71,7 +71,7 @@ class SettingsPage(QWidget):
         self.form.saved.connect(self._saved)
         self.form.cancelled.connect(self.form.hide)
         self.doctor = DoctorPanel(workstation, bridge, network)
-        self.doctor.ended.connect(lambda _name: self.refresh())
+        self.doctor.ended.connect(self._examined_one)
         self.preflight = PreflightPanel(workstation, bridge, network)
         for part in (self.doctor, self.preflight):
             part.hide()
@@ -183,6 +183,12 @@ class SettingsPage(QWidget):
     def _show_only(self, part: QWidget) -> None:
         for other in (self.form, self.doctor, self.preflight):
             other.setVisible(other is part)
+        QTimer.singleShot(0, lambda: self._scroll.ensureWidgetVisible(part, 0, 60))
+
+    def _examined_one(self, name: str) -> None:
+        self.refresh()
+        if name in self.lines:
+            self.lines[name].test.setFocus()  # its line was made anew: keep the place, also for the keyboard
 
     def _edit(self, peer: Peer) -> None:
         self._show_only(self.form)

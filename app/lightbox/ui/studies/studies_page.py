@@ -202,6 +202,7 @@ class StudiesPage(QWidget):
         column.addWidget(self._stack, 1)
         foot = QWidget()
         self.count = label("", "secondary")
+        self.count.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.hint = ElidedLabel("", "text-secondary")
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.narrow = button("Narrow the search", "link", on_click=self.focus_search)
@@ -271,7 +272,7 @@ class StudiesPage(QWidget):
         settings = self._workstation.settings
         peers = self._workstation.peers.all()
         stored = settings.get(_CHOSEN_SOURCES, None)
-        chosen = {peer.name for peer in peers} if stored is None else set(stored)
+        chosen = {peer.name for peer in peers if _answers_queries(settings, peer)} if stored is None else set(stored)
         self.search.set_peers(peers, chosen)
         self.detail.priors.forget()
 
