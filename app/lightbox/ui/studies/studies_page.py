@@ -20,7 +20,9 @@ from PySide6.QtWidgets import (
 )
 
 from lightbox.core.jobs import JobRunner
+from lightbox.core.settings import Settings
 from lightbox.library.records import InstancesAdded, StudyQuery
+from lightbox.network.diagnosis import facts
 from lightbox.network.peers import Peer
 from lightbox.network.querying.saved import SavedQueries, SavedQuery
 from lightbox.ui import actions, icons
@@ -479,3 +481,9 @@ class StudiesPage(QWidget):
 
     def _remember_detail(self) -> None:
         self._workstation.settings.set(_DETAIL_WIDTH, self._split.sizes()[1])
+
+
+def _answers_queries(settings: Settings, peer: Peer) -> bool:
+    """Whether an archive is worth asking: not when its last examination showed that it offers no queries."""
+    known = facts.of(settings, peer.name)
+    return known is None or not known.services or bool({"find", "dicomweb"} & set(known.services))
