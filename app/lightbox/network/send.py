@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from lightbox.core.errors import LightboxError
 from lightbox.core.jobs import PROGRESS_INTERVAL_S, CancelToken, Progress
-from lightbox.network import contexts, words
+from lightbox.network import contexts, even, words
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
@@ -130,5 +130,5 @@ def accepted_pairs(association: Association) -> dict[contexts.Pair, Accepted]:
 def send_one(association: Association, description: Description, item: StoredObject, context: Accepted) -> Response:
     """Send one object on an open association and return the response."""
     with item.open() as file:
-        file.seek(description.offset)
-        return association.store(context, description.sop_class_uid, description.sop_instance_uid, file)
+        data = even.data_set(file, description)
+        return association.store(context, description.sop_class_uid, description.sop_instance_uid, data)

@@ -11,10 +11,11 @@ from psygnal import SignalInstance
 from pydicom.dataset import Dataset
 
 from lightbox.core.errors import LightboxError
-from lightbox.network import contexts, query_keys, words
+from lightbox.network import contexts, even, query_keys, words
 from lightbox.network.archive_index import Entry
 from lightbox.network.errors import AssociationError
 from lightbox.network.send import accepted_pairs
+from lightbox.network.stored import Description
 from lightbox.network.wire import datasets
 from lightbox.network.wire.association import Association
 from lightbox.network.wire.commands import Request
@@ -74,16 +75,16 @@ def send_entry(
     sop_class, syntax = entry.description.sop_class_uid, entry.description.transfer_syntax_uid
     context = accepted.get((sop_class, syntax))
     open_data: Callable[[], BinaryIO] = entry.stored.open
-    offset = entry.description.offset
+    description: Description | None = entry.description
     if context is None:
         usable = [other for other in contexts.LITTLE_ENDIAN if (sop_class, other) in accepted]
         if syntax not in contexts.LITTLE_ENDIAN or not usable:
             return None
         context = accepted[(sop_class, usable[0])]
-        open_data, offset = (lambda: _reencoded(entry, usable[0])), 0
+        open_data, description = (lambda: _reencoded(entry, usable[0])), None
     try:
-        with open_data() as data:
-            data.seek(offset)
+        with open_data() as file:
+            data = file if description is None else even.data_set(file, description)
             response = outgoing.store(
                 context, sop_class, entry.description.sop_instance_uid, data, originator=originator
             )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol
 
 from lightbox.core.errors import LightboxError
-from lightbox.network import words
+from lightbox.network import even, words
 from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
@@ -220,9 +220,10 @@ class Round:
                 way = offer.way(association, description.sop_class_uid, description.transfer_syntax_uid)
                 if way is None:
                     return Outcome(record.id, State.FAILED, NOT_ACCEPTED), None
-                if not way.convert:
-                    file.seek(description.offset)
-                    return self._send(association, record, description, way, file)
+                if not way.convert and not (
+                    description.transfer_syntax_uid in even.NATIVE and even.is_odd(file, description)
+                ):
+                    return self._send(association, record, description, way, even.data_set(file, description))
             with self._converted(record, description, way.context.transfer_syntax) as data:
                 return self._send(association, record, description, way, data)
         except AssociationError as error:
