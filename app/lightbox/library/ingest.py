@@ -1,7 +1,7 @@
 """Bring candidates into the library: classify, move into the store, index; one transaction a batch.
 
-Order of a batch: begin (the only writer), classify, note the keys, make the bytes durable, move them into the store,
-index, commit, remove the note. A process that dies on the way leaves either spool files, which nobody was told about or
+Order of a batch: begin (the only writer), classify, index, note the keys, make the bytes durable, move them into the
+store, commit, remove the note. A process that dies on the way leaves either spool files, which nobody was told about or
 which are still committed in the spool, or a note that names objects in the store; `recover` finishes what it left.
 """
 
@@ -80,12 +80,6 @@ class Ingest:
                 writer = IndexWriter(connection, clock.stamp())
                 self._classify(connection, candidates, outcome)
                 self._classify_refused(connection, refused, outcome)
-                moves = outcome.moves
-                if moves:
-                    note = self._spool.write_batch([key for _, key, _ in moves])
-                    unsynced = [path for path, _, _ in moves if path not in outcome.durable]
-                    self._store.publish(moves, unsynced=[*unsynced, note], folders=[note.parent])
-                self._journal.append((item.link, item.source) for item in outcome.new if item.link is not None)
                 for uid in outcome.replaced:
                     remove_instance(connection, uid)
                 for candidate in outcome.copies:
@@ -95,6 +89,13 @@ class Ingest:
                 writer.finish()
                 write_quarantine(connection, outcome.quarantine, writer.moment)
                 write_refusals(connection, outcome.listed, writer.moment)
+                # Nothing moves before the index has taken all of it: whatever goes wrong until here changes nothing
+                moves = outcome.moves
+                if moves:
+                    note = self._spool.write_batch([key for _, key, _ in moves])
+                    unsynced = [path for path, _, _ in moves if path not in outcome.durable]
+                    self._store.publish(moves, unsynced=[*unsynced, note], folders=[note.parent])
+                self._journal.append((item.link, item.source) for item in outcome.new if item.link is not None)
         except (OSError, sqlite3.Error) as error:
             if note is not None:
                 self._spool.unfinished.append(note)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightbox.core import clock
+from lightbox.core.errors import LightboxError
 from lightbox.library import validate
 from lightbox.library.header_scan import FileSource
 from lightbox.library.index import Index
@@ -19,6 +21,8 @@ from lightbox.library.store import ObjectStore, Shelf
 
 if TYPE_CHECKING:
     from lightbox.library.header import Header
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 500
 RECOVERED = "recovered"
@@ -68,9 +72,42 @@ def ingest_ready(
                 candidates.append(item)
             else:
                 refused.append(item)
+        for event in _batch(ingest, candidates, refused, report):
+            if added is not None:
+                added(event)
+
+
+def _batch(
+    ingest: Ingest, candidates: Sequence[Candidate], refused: Sequence[Refused], report: ImportReport
+) -> Iterator[InstancesAdded]:
+    """Ingest a batch; where the index cannot take it, one by one, so that only what it cannot take is set aside."""
+    try:
         event = ingest.batch(candidates, refused, report)
-        if event is not None and added is not None:
-            added(event)
+    except LightboxError:
+        raise
+    except Exception as error:
+        logger.error("the index could not take %d objects: %s", len(candidates), type(error).__name__)
+        if len(candidates) > 1:
+            for candidate in candidates:
+                yield from _batch(ingest, [candidate], (), report)
+            candidates = ()
+        reason = f"the index cannot take it ({type(error).__name__})"
+        refused = [*refused, *(_set_aside(candidate, reason) for candidate in candidates)]
+        event = ingest.batch((), refused, report)
+    if event is not None:
+        yield event
+
+
+def _set_aside(candidate: Candidate, reason: str) -> Refused:
+    return Refused(
+        candidate.origin,
+        candidate.source,
+        validate.UNREADABLE,
+        reason,
+        candidate.path,
+        candidate.sha256,
+        candidate.size,
+    )
 
 
 def finish_batches(index: Index, store: ObjectStore, notes: Sequence[Path], report: ImportReport) -> None:

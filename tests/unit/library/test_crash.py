@@ -174,10 +174,11 @@ def test_a_batch_that_was_moved_but_not_committed_is_finished_on_open(home: Path
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lightbox.library.index_write.IndexWriter.finish", die)
+    monkeypatch.setattr("lightbox.library.links.LinkJournal.append", die)  # the last step before the commit
     with pytest.raises(KeyboardInterrupt):
         library.import_paths([source])
     monkeypatch.undo()
+    assert list((home / "library" / "objects").rglob("*"))
     assert library.count_studies() == 0
     library.close()
     with Library.open(home) as again:

@@ -83,7 +83,8 @@ def test_committing_twice_is_an_error(library: Library):
         file.commit()
 
 
-def test_objects_of_a_batch_that_could_not_be_indexed_come_with_the_next(library: Library, monkeypatch):
+@pytest.mark.parametrize("step", ["index_write.IndexWriter.finish", "links.LinkJournal.append"])
+def test_objects_of_a_batch_that_could_not_be_indexed_come_with_the_next(library: Library, monkeypatch, step: str):
     import sqlite3
 
     first, second = ct(), ct()
@@ -93,7 +94,7 @@ def test_objects_of_a_batch_that_could_not_be_indexed_come_with_the_next(library
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lightbox.library.index_write.IndexWriter.finish", full)
+        patch.setattr(f"lightbox.library.{step}", full)  # before and after the bytes moved into the store
         with pytest.raises(LightboxError, match="disk is full"):
             library.ingest_spool()
     assert library.count_studies() == 0

@@ -10,6 +10,7 @@ import pytest
 
 from builders import network_objects
 from lightbox.core.errors import LightboxError
+from lightbox.library.index_write import IndexWriter
 from lightbox.library.library import Library
 from lightbox.library.records import ImportReport
 from lightbox.library.spool import Spool
@@ -48,8 +49,8 @@ def running(library: Library, told: Told, monkeypatch: pytest.MonkeyPatch) -> It
     started.close()
 
 
-def commit(home: Path, *numbers: int) -> list[ReadyFile]:
-    """Write objects as another process does."""
+def commit(home: Path, *numbers: int, dies: bool = False) -> list[ReadyFile]:
+    """Write objects as another process does, perhaps one that ends then."""
     files: list[ReadyFile] = []
     spool = Spool.of(home, announce=files.append)
     for number in numbers:
@@ -59,6 +60,8 @@ def commit(home: Path, *numbers: int) -> list[ReadyFile]:
             file.write(buffer.getvalue())
             file.commit()
     assert spool.ready() == []
+    if dies:
+        spool.close()
     return files
 
 
@@ -129,3 +132,54 @@ def test_an_object_that_breaks_the_scanner_is_kept_in_quarantine(
         flush(running)
     [entry] = library.quarantine()
     assert "RecursionError" in entry.reason
+
+
+def test_an_object_that_the_index_cannot_take_stops_no_other(
+    running: Intake, told: Told, library: Library, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault shows when the bytes of the whole batch have moved into the store already."""
+    files = commit(home, 1, 2, 3)
+    uids = [str(network_objects.ct("a", "b", number).SOPInstanceUID) for number in (1, 2, 3)]
+    real = IndexWriter.add
+
+    def fail(writer: IndexWriter, header: Any, *more: Any) -> None:
+        if header.code("SOPInstanceUID") == uids[1]:
+            raise ValueError("a fault of ours")
+        real(writer, header, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(IndexWriter, "add", fail)
+        for file in files:
+            running.add(file)
+        flush(running)
+        assert [library.instance(uid) is not None for uid in uids] == [True, False, True]
+        for file in commit(home, 4):
+            running.add(file)
+        flush(running)
+        assert library.instance(str(network_objects.ct("a", "b", 4).SOPInstanceUID)) is not None
+        (entry,) = library.quarantine()
+        assert "the index cannot take it" in entry.reason
+        running.close()
+        library.close()
+        commit(home, 5, dies=True)
+        with Library.open(home) as again:
+            assert again.instance(str(network_objects.ct("a", "b", 5).SOPInstanceUID)) is not None
+
+
+def test_an_object_that_cannot_be_recovered_does_not_keep_the_library_shut(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(home, 1, 2, dies=True)
+    first = str(network_objects.ct("a", "b", 1).SOPInstanceUID)
+    real = IndexWriter.add
+
+    def fail(writer: IndexWriter, header: Any, *more: Any) -> None:
+        if header.code("SOPInstanceUID") == first:
+            raise ValueError("a fault of ours")
+        real(writer, header, *more)
+
+    monkeypatch.setattr(IndexWriter, "add", fail)
+    with Library.open(home) as library:
+        assert library.instance(first) is None
+        assert library.instance(str(network_objects.ct("a", "b", 2).SOPInstanceUID)) is not None
+        assert len(library.quarantine()) == 1
