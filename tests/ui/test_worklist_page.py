@@ -106,3 +106,28 @@ def test_another_person_must_be_confirmed(page: Any, tmp_path: Path, qtbot: Any)
     assert sheet.go.isEnabled()
     sheet.dismiss()
     assert window.workstation.library.studies_of_patient("P1", "HOSPITAL") == []
+
+
+def test_priors_of_what_is_planned_are_fetched_ahead(make_window: Any, tmp_path: Path, qtbot: Any) -> None:
+    from datetime import date
+
+    from lightbox.network.archive import Archive
+
+    today = date.today().strftime("%Y%m%d")
+    case = replace(CASES[0], name="Doe^Jane", patient_id="P1", birth="19300101", date="20260401", series=("Axial",))
+    uid = write_case(tmp_path / "far", case)
+    rows = [entry("ACC1", date=today, IssuerOfPatientID="")]
+    with (
+        Archive(tmp_path / "far", "MAINARCH") as archive,
+        pynetdicom_peer.running([worklist_peers.MWL], worklist_peers.worklist(rows)) as hospital,
+    ):
+
+        def prepare(workstation: Any) -> None:
+            workstation.peers.add(replace(hospital, name="Hospital"))
+            workstation.peers.add(archive.peer("Main archive"))
+
+        window = make_window(prepare)
+        window.go("worklist")
+        qtbot.waitUntil(lambda: window.workstation.library.study(uid) is not None, timeout=WAIT)
+        qtbot.waitUntil(lambda: not window.center.running(), timeout=WAIT)
+        assert [transfer.kind.value for transfer in window.center.transfers] == ["Priors"]

@@ -285,11 +285,16 @@ class MainWindow(QMainWindow):
             page = WorklistPage(self.workstation, self.bridge, self.network_jobs)
             sheet = ReconcileSheet(self, self.workstation, self.bridge, self.work_jobs)
             page.reconcile_wanted.connect(sheet.open_with)
+            page.announced.connect(self._fetch_ahead)
             page.archive_wanted.connect(self._add_archive)
             sheet.imported.connect(lambda text: self.notices.show_notice("ok", text))
             self._worklist_page = page
             self.places.addWidget(page)
         return self._worklist_page
+
+    def _fetch_ahead(self, entries: list[Any]) -> None:
+        for entry in entries:
+            self.center.prefetch_priors_of_entry(entry)
 
     def export_page(self) -> Any:
         """Return the export wizard, made on first use."""

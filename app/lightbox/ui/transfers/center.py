@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lightbox.network.querying.prefetch import Fetched
     from lightbox.network.receiving.running import AnyReceiver
     from lightbox.network.reports import RetrieveReport, SeriesReport
+    from lightbox.network.worklist.entries import WorklistEntry
 
 MOST_KEPT = 200
 MOST_FAILURES_SHOWN = 1000
@@ -220,7 +221,16 @@ class TransferCenter(QObject):
 
         Nothing is asked twice in a session, unless it failed.
         """
-        uid = study.study_instance_uid
+        self._prefetch(study.study_instance_uid, title_of(study), study.study_instance_uid)
+
+    def prefetch_priors_of_entry(self, entry: WorklistEntry) -> None:
+        """Fetch the relevant priors of what a worklist announces, so that they are here before the images are."""
+        if entry.patient_id:
+            title = f"{words.name(entry.patient_name)} {entry.requested_procedure_description}".strip()
+            key = "|".join((entry.patient_id, entry.issuer_of_patient_id, entry.accession_number))
+            self._prefetch(key, title, entry)
+
+    def _prefetch(self, uid: str, title: str, of: str | WorklistEntry) -> None:
         if uid in self._looked_for_priors:
             return
         self._looked_for_priors.add(uid)
@@ -228,7 +238,7 @@ class TransferCenter(QObject):
         before = [0, 0]
 
         def begin(number: int) -> None:
-            transfer = Transfer(Kind.PRIORS, title_of(study), "archives", uid)
+            transfer = Transfer(Kind.PRIORS, title, "archives", uid)
             transfer.message = words.plural(number, "earlier study", "earlier studies")
             transfer.job = made
             shown.append(self._begin(transfer))
@@ -246,7 +256,7 @@ class TransferCenter(QObject):
                 self.changed.emit(transfer)
 
         made = self._workstation.prefetch_priors(
-            uid, wanted=self._bridge.slot(lambda priors: begin(len(priors))), progress=self._bridge.slot(step)
+            of, wanted=self._bridge.slot(lambda priors: begin(len(priors))), progress=self._bridge.slot(step)
         )
         if made is None:
             self._looked_for_priors.discard(uid)

@@ -29,6 +29,8 @@ _DAYS = (
     ("Any day", None, None),
 )
 _ANY = "Any modality"
+MOST_AHEAD = 40
+"""For so many entries of a worklist the priors are fetched ahead, the earliest first."""
 
 
 class WorklistPage(QWidget):
@@ -36,6 +38,8 @@ class WorklistPage(QWidget):
 
     reconcile_wanted = Signal(object, list)
     archive_wanted = Signal()
+    announced = Signal(list)
+    """What is planned for today and later: its priors may be fetched ahead."""
 
     def __init__(self, workstation: Workstation, bridge: Bridge, network: JobRunner) -> None:
         super().__init__()
@@ -43,6 +47,7 @@ class WorklistPage(QWidget):
         self._workstation = workstation
         self.queries = WorklistQueries(workstation, bridge, network)
         self.queries.changed.connect(self._show)
+        self.queries.changed.connect(self._announce)
         self._shown: list[WorklistEntry] = []
         self.ask_action = actions.add(self, "Worklist", "Ask the worklists again", self.ask, "F5")
         self.import_action = actions.add(
@@ -143,6 +148,12 @@ class WorklistPage(QWidget):
         self._nothing.text.setText(self._why_nothing(wrong))
         self._stack.setCurrentIndex(0 if self._shown else 1)
         self._selection()
+
+    def _announce(self) -> None:
+        today = _day(0)
+        coming = [entry for entry in self.queries.entries() if entry.when[0] >= today]
+        if coming and not self.queries.asking:
+            self.announced.emit(coming[:MOST_AHEAD])
 
     def _why_nothing(self, wrong: list[str]) -> str:
         answers = self.queries.answers
