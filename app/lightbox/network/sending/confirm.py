@@ -68,7 +68,7 @@ class Confirmer:
         for transaction_uid in transactions.overdue(self._database, again, self._peer.name):
             transactions.ask_again(self._database, transaction_uid)
         chunk = self._settings.commitment_chunk
-        found = work.to_confirm(self._database, self._peer.name, chunk, time.time())
+        found = work.to_confirm(self._database, self._peer.name, chunk, time.time(), self._settings.maximum_delay_s)
         if len(found) < least:
             return False
         checks = {record.id: count for record, _, count, _ in found}

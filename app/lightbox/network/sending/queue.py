@@ -262,7 +262,7 @@ class SendQueue:
                 continue
             if work.circuit(self._database, name).blocks(now, self.settings):
                 continue
-            moment = work.next_moment(self._database, name)
+            moment = work.next_moment(self._database, name, now, self.settings.maximum_delay_s)
             due = (moment is not None and moment <= now) or work.left_behind(self._database, name)
             due = due or bool(transactions.expired(self._database, now, name))
             lost_before = transactions.lost_before(self.settings, self._began, now)

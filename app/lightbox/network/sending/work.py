@@ -40,13 +40,17 @@ class Outcome:
     compare: bool = False
 
 
+def _far(now: float, longest_delay: float) -> float:
+    """Return the moment beyond which no retry can be: one that is was noted before the clock was set back."""
+    return now + longest_delay * 1.01 + 1.0
+
+
 def claim(database: Database, peer: str, limit: int, now: float, longest_delay: float) -> list[ObjectRecord]:
     """Take up to `limit` objects that are due for `peer`, of one priority only, and mark them as being sent.
 
     The caller holds the lock of the peer (see `lease`), so nobody else claims for it.
     """
-    # A retry further away than any delay was noted before the clock was set back
-    far = now + longest_delay * 1.01 + 1.0
+    far = _far(now, longest_delay)
     with database.transaction() as writer:
         first = writer.execute(
             f"SELECT priority FROM job WHERE peer = :peer AND paused = 0 AND NOT {_STOPPED} AND {_DUE}"
@@ -152,13 +156,15 @@ def confirms_wanted(database: Database) -> set[int]:
     return {row[0] for row in database.connection().execute("SELECT id FROM job WHERE confirm = 1")}
 
 
-def to_confirm(database: Database, peer: str, limit: int, now: float) -> list[tuple[ObjectRecord, bool, int, int]]:
+def to_confirm(
+    database: Database, peer: str, limit: int, now: float, longest_delay: float
+) -> list[tuple[ObjectRecord, bool, int, int]]:
     """Return sent objects that are to be confirmed: (record, whether to compare, checks so far, resends so far)."""
     rows = database.connection().execute(
         f"SELECT object.* FROM job JOIN object ON object.job = job.id WHERE job.peer = ? AND job.paused = 0"
-        f" AND NOT {_STOPPED} AND state = 'sent' AND object.confirm = 'wanted' AND retry_at <= ?"
-        f" ORDER BY job.priority, object.id LIMIT ?",
-        (peer, now, limit),
+        f" AND NOT {_STOPPED} AND state = 'sent' AND object.confirm = 'wanted'"
+        f" AND (retry_at <= ? OR retry_at > ?) ORDER BY job.priority, object.id LIMIT ?",
+        (peer, now, _far(now, longest_delay), limit),
     )
     return [(record(row), bool(row["compare"]), row["checks"], row["resends"]) for row in rows]
 
@@ -209,7 +215,9 @@ def amounts(database: Database, numbers: Sequence[int]) -> tuple[int, int, int, 
     return int(done or 0), int(total or 0), int(sent or 0), int(size or 0)
 
 
-def next_moment(database: Database, peer: str, *, sending: bool = False) -> float | None:
+def next_moment(
+    database: Database, peer: str, now: float, longest_delay: float, *, sending: bool = False
+) -> float | None:
     """Return when the next object of `peer` is due (0: now), or None when nothing is planned.
 
     With `sending` only what is to be sent counts, not what is to be confirmed.
@@ -224,9 +232,9 @@ def next_moment(database: Database, peer: str, *, sending: bool = False) -> floa
         return 0.0
     which = "state = 'waiting'" if sending else "(state = 'waiting' OR (state = 'sent' AND object.confirm = 'wanted'))"
     (moment,) = connection.execute(
-        f"SELECT min(retry_at) FROM job JOIN object ON object.job = job.id WHERE job.peer = ? AND job.paused = 0"
-        f" AND NOT {_STOPPED} AND {which}",
-        (peer,),
+        f"SELECT min(CASE WHEN retry_at > ? THEN 0 ELSE retry_at END) FROM job JOIN object ON object.job = job.id"
+        f" WHERE job.peer = ? AND job.paused = 0 AND NOT {_STOPPED} AND {which}",
+        (_far(now, longest_delay), peer),
     ).fetchone()
     return None if moment is None else float(moment)
 

@@ -135,8 +135,9 @@ class PeerWorker:
         return sent or confirmed
 
     def _due(self) -> bool:
-        moment = work.next_moment(self._database, self.name, sending=True)
-        return moment is not None and moment <= time.time()
+        now = time.time()
+        moment = work.next_moment(self._database, self.name, now, self._settings.maximum_delay_s, sending=True)
+        return moment is not None and moment <= now
 
     def _confirm(self, peer: Peer, identity: LocalIdentity, *, least: int) -> bool:
         assert self._checker is not None

@@ -21,6 +21,7 @@ from lightbox.network.sending.compare import Comparison, compare
 from lightbox.network.sending.database import Database
 from lightbox.network.sending.jobs import NewObject
 from lightbox.network.sending.states import Confirm, QueueSettings, State
+from lightbox.network.sending.transactions import Ruling
 from lightbox.network.sending.work import Outcome, claim, settle
 from lightbox.network.wire.datasets import decode, encode
 
@@ -117,10 +118,26 @@ def test_what_reports_never_name_is_not_asked_for_without_end(database: Database
             break
         transactions.open_transaction(database, f"2.{number}", "pacs", [first.id], 100)
         assert reports.apply(database, read_report(report(["1.77"], transaction=f"2.{number}"), 1), QueueSettings())
-        assert not work.to_confirm(database, "pacs", 9, time.time())  # not at once
+        assert not work.to_confirm(database, "pacs", 9, time.time(), 600)  # not at once
     first = next(jobs.objects_of(database, 1))
     assert (first.state, first.confirm) == (State.SENT, Confirm.IMPOSSIBLE)
     assert "without naming" in first.reason
+
+
+def test_a_clock_that_was_set_back_delays_no_confirmation(database: Database) -> None:
+    now = time.time()
+    transactions.close_transaction(database, "1.9", again=True)
+    found = work.to_confirm(database, "pacs", 9, now, 600)
+    moments = [now + 300, now + 300, now + 365 * 86400.0, now + 365 * 86400.0]
+    rulings = [
+        Ruling(entry.id, State.SENT, "", Confirm.WANTED, moment)
+        for (entry, *_), moment in zip(found, moments, strict=True)
+    ]
+    transactions.rule(database, rulings)
+    assert [entry.id for entry, *_ in work.to_confirm(database, "pacs", 9, now, 600)] == [3, 4]
+    assert work.next_moment(database, "pacs", now, 600) == 0
+    transactions.rule(database, [Ruling(number, State.CONFIRMED) for number in (3, 4)])
+    assert work.next_moment(database, "pacs", now, 600) == moments[0]
 
 
 def test_a_late_report_counts_after_it_was_asked_again(database: Database) -> None:

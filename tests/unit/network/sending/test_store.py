@@ -111,7 +111,7 @@ def test_waiting_until_its_time(database: Database) -> None:
     (entry,) = jobs.objects_of(database, job)
     work.settle(database, [Outcome(entry.id, State.WAITING, "busy", retry_at=now + 100)])
     assert claim(database, now=now + 99) == []
-    assert work.next_moment(database, "pacs") == pytest.approx(now + 100)
+    assert work.next_moment(database, "pacs", now, 600) == pytest.approx(now + 100)
     assert claim(database, now=now + 101) == ["1.2.1"]
 
 
