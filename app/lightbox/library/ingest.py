@@ -257,7 +257,8 @@ def candidate_of_ready(file: ReadyFile, origin: str, *, verify: bool = False) ->
         if verify and not file.intact():
             reason = "the power failed while it was written; its sender was not told that it arrived"
             return Refused(origin, source, validate.TRUNCATED, reason, path, _hash(descriptor), size)
-        digest = _hash(descriptor)
+        # Taken while the bytes came, where the writer was asked to
+        digest = file.sha256 if file.sha256 is not None and size == file.size else _hash(descriptor)
         try:
             header, problem = examine(Descriptor(descriptor, size))
         except Exception as error:  # it was acknowledged: whatever a stranger sent is kept, and stops nothing else

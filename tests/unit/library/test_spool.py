@@ -8,6 +8,7 @@ import pytest
 from builders.library_objects import ct, encode
 from lightbox.core import file_lock
 from lightbox.core.errors import LightboxError
+from lightbox.library import ingest
 from lightbox.library.library import Library
 from lightbox.library.spool_file import described
 
@@ -213,3 +214,12 @@ def test_what_was_hashed_is_checked_when_its_process_is_gone(home: Path, tear: b
     with Library.open(home) as second:
         assert second.count_studies() == (0 if tear else 1)
         assert len(second.quarantine()) == (1 if tear else 0)
+
+
+def test_what_was_hashed_while_it_came_is_not_hashed_again(library: Library, monkeypatch: pytest.MonkeyPatch):
+    ds = ct()
+    with library.spool().writer("PACS", hashed=True) as file:
+        file.write(encode(ds))
+        file.commit()
+    monkeypatch.setattr(ingest, "_hash", lambda descriptor: pytest.fail("it was read again"))
+    assert library.ingest_spool().added == 1
