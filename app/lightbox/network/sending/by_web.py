@@ -16,7 +16,7 @@ from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.secrets import Secrets
 from lightbox.network.sending import faults, retry, rounds
-from lightbox.network.sending.readback import Catcher, Copy
+from lightbox.network.sending.readback import Copy
 from lightbox.network.sending.retry import Verdict
 from lightbox.network.sending.sources import Sources
 from lightbox.network.sending.states import ObjectRecord, QueueSettings, State
@@ -198,15 +198,15 @@ def fetch(
 
     with service_of(peer, identity, home) as service:
         for record in records:
-            catcher = Catcher()
+            copy: Copy | None = None
             try:
                 uids = (record.study_instance_uid, record.series_instance_uid, record.sop_instance_uid)
                 for part in wado.objects(service, *uids):
                     copy = Copy(record.sop_instance_uid)
                     for piece in part.pieces:
                         copy.write(piece)
-                    catcher.copies.append(copy)
+                    break  # one object was asked for: what else comes is not read
             except WebError as error:
                 if error.status != 404:
                     raise
-            yield record, catcher.copies[0] if catcher.copies else None
+            yield record, copy

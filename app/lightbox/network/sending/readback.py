@@ -63,19 +63,32 @@ class _Borrowed:
         pass
 
 
+class _Unwanted(Copy):
+    """An object that was not asked for: its bytes go nowhere."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes."""
+
+
 class Catcher:
-    """Takes the objects of C-GET sub-operations."""
+    """Takes the objects of C-GET sub-operations: with `wanted`, no more than this one."""
 
     def __init__(self) -> None:
+        self.wanted = ""
         self.copies: list[Copy] = []
 
     def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source: str) -> Copy:
         """Begin an object."""
+        if self.wanted and (sop_instance_uid != self.wanted or self.copies):
+            return _Unwanted(sop_instance_uid)
         return Copy(sop_instance_uid, _prefix(sop_class_uid, sop_instance_uid, transfer_syntax_uid))
 
     def finish(self, incoming: Any) -> int:
         """Keep it."""
-        self.copies.append(incoming)
+        if isinstance(incoming, _Unwanted):
+            incoming.abort()
+        else:
+            self.copies.append(incoming)
         return 0x0000
 
 
@@ -99,15 +112,15 @@ def fetch(association: Association, catcher: Catcher, peer: Peer, record: Object
         The peer could not be asked, or could not send it.
     """
     catcher.copies.clear()
+    catcher.wanted = record.sop_instance_uid
     context = association.context(GET)
     assert context is not None
     identifier = keys("IMAGE", record.study_instance_uid, record.series_instance_uid, (record.sop_instance_uid,))
     status, comment = 0, ""
     for response in association.requests(context, commands.c_get(GET), identifier):
         status, comment = response.status, response.comment
-    for copy in catcher.copies:
-        if copy.sop_instance_uid == record.sop_instance_uid:
-            return copy
+    if catcher.copies:
+        return catcher.copies[0]
     if words.is_failure(status):
         raise DimseError(
             f"{peer.ae_title} did not give the object back",
