@@ -41,7 +41,7 @@ class CaughtFile(Caught):
 class Catcher(Receiver):
     """Takes what is retrieved."""
 
-    pause_s = 0.1
+    pause_s = 0.05
 
     def __init__(self, library: Library) -> None:
         super().__init__(library)
