@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 """Study Root Query/Retrieve Information Model - FIND."""
 
+MAXIMUM_ROWS = 200_000
+"""An answer that goes on beyond this is ended: no series is that large."""
 _LIST = 64
 """So many UIDs are asked for at once (list of UID matching, PS3.4 C.2.2.2.2)."""
 
@@ -53,12 +55,13 @@ def held(
     found: set[str] = set()
     for (study, series), group in groupby(sorted(records, key=_series), key=_series):
         wanted = sorted({record.sop_instance_uid for record in group})
+        sought = frozenset(wanted)
         listed: set[str] = set()
         for begin in range(0, len(wanted), _LIST):
-            listed |= _query(association, peer, study, series, wanted[begin : begin + _LIST], cancel)
-        if thorough and not set(wanted) <= listed:
-            listed |= _query(association, peer, study, series, (), cancel)
-        found |= listed.intersection(wanted)
+            listed |= _query(association, peer, study, series, wanted[begin : begin + _LIST], sought, cancel)
+        if thorough and len(listed) < len(wanted):
+            listed |= _query(association, peer, study, series, (), sought, cancel)
+        found |= listed
     return found
 
 
@@ -67,17 +70,29 @@ def _series(record: ObjectRecord) -> tuple[str, str]:
 
 
 def _query(
-    association: Association, peer: Peer, study: str, series: str, uids: Sequence[str], cancel: CancelToken | None
+    association: Association,
+    peer: Peer,
+    study: str,
+    series: str,
+    uids: Sequence[str],
+    sought: frozenset[str],
+    cancel: CancelToken | None,
 ) -> set[str]:
     context = association.context(FIND)
     assert context is not None
     identifier = keys("IMAGE", study, series, uids)
     found: set[str] = set()
-    for response in association.requests(context, commands.c_find(FIND), identifier, cancel=cancel):
+    rows = 0
+    responses = association.requests(context, commands.c_find(FIND), identifier, cancel=cancel)
+    for response in responses:
         if response.is_pending:
+            rows += 1
             uid = text(response.dataset(), "SOPInstanceUID")
-            if uid:
+            if uid in sought:
                 found.add(uid)
+            if rows > MAXIMUM_ROWS:
+                responses.close()
+                break
         elif words.is_failure(response.status):
             raise DimseError(
                 f"{peer.ae_title} refused the query",

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 
-from builders.faulty_peers import FaultyArchive
-from lightbox.network.sending import readback
-from lightbox.network.sending.states import State
+from builders.faulty_peers import CT, FaultyArchive
+from lightbox.network.identity import LocalIdentity
+from lightbox.network.sending import images, readback
+from lightbox.network.sending.states import ObjectRecord, State
+from lightbox.network.wire.client import associated
 
 Files = Callable[..., list[Path]]
 
@@ -45,3 +48,29 @@ def test_an_archive_that_gives_back_everything(bench: Any, files: Files, monkeyp
     assert states == [State.CONFIRMED] * 7 + [State.FAILED]
     assert len(held) == 8
     assert set(held) == {1}  # the others took up no memory
+
+
+class Endless(FaultyArchive):
+    """Answers a query with matches of its own, for as long as somebody listens."""
+
+    matches = 0
+
+    def _find(self, event: Any) -> Iterator[Any]:
+        while not event.is_cancelled and self.matches < 20_000:
+            self.matches += 1
+            answer = Dataset()
+            answer.QueryRetrieveLevel = "IMAGE"
+            answer.SOPInstanceUID = f"1.2.3.{self.matches}"
+            yield 0xFF00, answer
+        yield (0xFE00 if event.is_cancelled else 0x0000), None
+
+
+def test_an_answer_without_end(identity: LocalIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAXIMUM_ROWS", 100, raising=False)
+    archive = Endless()
+    record = ObjectRecord(
+        1, 1, "1.2.3.5", State.SENT, study_instance_uid="1.2", series_instance_uid="1.3", sop_class_uid=CT
+    )
+    with archive, associated(archive.peer(), identity, images.proposals()) as association:
+        assert images.held(association, archive.peer(), [record], thorough=True) == {"1.2.3.5"}
+    assert archive.matches < 20_000
