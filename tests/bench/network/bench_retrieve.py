@@ -1,7 +1,7 @@
 """Retrieving a study from Orthanc into the library, beside DCMTK's getscu into a folder; medians of interleaved rounds.
 
-Run it as ``.venv/bin/python tests/bench/network/bench_retrieve.py [images] [rounds]``. Ours counts until every object
-is durable and in the index; getscu neither synchronises nor indexes.
+Run it as ``.venv/bin/python tests/bench/network/bench_retrieve.py [images] [rounds] [method ...]``. Ours counts until
+every object is durable and in the index; getscu neither synchronises nor indexes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from builders import network_objects, peer_servers, private_network
 
-METHODS = ("c-get", "wado-rs", "auto")
+METHODS = ("auto", "c-get", "wado-rs")
 
 
 def main() -> None:
     images = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    methods = tuple(sys.argv[3:]) or METHODS
     reason = private_network.enter()
     if reason:
         raise SystemExit(reason)
@@ -44,7 +45,7 @@ def main() -> None:
         settings = {"Plugins": [str(plugin)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
         with peer_servers.start_orthanc(folder / "orthanc", own_port=peer_servers.free_port(), **settings) as server:
             server.load(paths)
-            times: dict[str, list[float]] = {"getscu": [], **{method: [] for method in METHODS}}
+            times: dict[str, list[float]] = {"getscu": [], **{method: [] for method in methods}}
             for number in range(rounds + 1):
                 for label in times:
                     run = getscu if label == "getscu" else ours(label)
