@@ -20,6 +20,7 @@ UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA = 0x7FE00010
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _TRAILING_PADDING = 0xFFFCFFFC
+_SIGNATURES = 0xFFFAFFFA
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _SHORT = frozenset(
     {"AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI"}
@@ -135,12 +136,34 @@ class Copy:
                     self._replacement(left)
                 self._element(tag, self.pixels.vr, self.pixels.length)
                 self.pixels.write(cast(BinaryIO, self.target))
-                return  # what may follow is padding, or a signature that no longer holds
+                self._behind_pixels()
+                return
             self._one(tag, vr, length, self.encoding, 0)
         if empty:
             raise NotConvertible("its data set is empty")
         for left in waiting:
             self._replacement(left)
+
+    def _behind_pixels(self) -> None:
+        """Copy what follows encapsulated pixel data, as far as there is more than what damaged encoders leave there."""
+        try:
+            self._skip_fragments()
+        except (NotConvertible, struct.error):  # without its end, nothing that follows can be found
+            return
+        while True:
+            try:
+                header = self._header(self.encoding, top=True)
+            except (NotConvertible, struct.error):
+                return
+            if header is None:
+                return
+            tag, vr, length = header
+            if tag >> 16 == 0xFFFE:  # a delimiter too many
+                continue
+            if tag == _SIGNATURES:  # over the compressed pixels: it no longer holds
+                self._skip(vr, length)
+            else:
+                self._one(tag, vr, length, self.encoding, 0)
 
     def _replacement(self, tag: int) -> None:
         entry = self.replaced[tag]

@@ -149,6 +149,24 @@ def test_rle(frames: int, samples: int) -> None:
     assert found.get("PlanarConfiguration", 0) == 0
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_follows_the_pixels_stays(target: str) -> None:
+    """Ultrasound devices keep their measurements in private groups behind the pixel data."""
+    dataset = network_objects.ct("t", "s", 1)
+    dataset.compress(RLE)
+    dataset.add_new(0x7FE10010, "LO", "MAKER")
+    dataset.add_new(0x7FE11001, "UN", b"\x01\x02\x03\x04")
+    dataset.add_new(0xFFFCFFFC, "OB", bytes(10))
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    found = converted(buffer.getvalue(), target)
+    assert found[0x7FE10010].value == "MAKER"
+    assert found[0x7FE11001].value == b"\x01\x02\x03\x04"
+    assert 0xFFFCFFFC not in found
+    without_end = buffer.getvalue()[: buffer.getvalue().rindex(b"\xfe\xff\xdd\xe0")]
+    assert converted(without_end, target).PixelData == found.PixelData
+
+
 def test_an_overlay_in_the_pixels_stays() -> None:
     """RLE keeps the bits above Bits Stored (PS3.5 8.1.2); so does what is made of it."""
     dataset = network_objects.ct("t", "s", 1)
