@@ -107,6 +107,11 @@ class LocalIdentity:
             if not 0 <= port <= 65535:
                 raise UsageError("Our port is not valid", where=str(port), todo="Use a number from 1 to 65535")
 
+    @property
+    def only_tls(self) -> bool:
+        """Whether nothing but TLS is spoken at our port: ``port`` and ``tls_port`` are the same."""
+        return self.tls is not None and self.tls_port != 0 and self.tls_port == self.port
+
     @classmethod
     def of(cls, settings: Settings) -> LocalIdentity:
         """Return the identity kept in `settings`, or the default one; unknown keys are ignored."""

@@ -188,8 +188,19 @@ def check_plaintext(peer: Peer) -> None:
 
 
 def own_identity(peer: Peer, identity: LocalIdentity) -> LocalIdentity:
-    """Return the identity under which we talk to `peer`."""
-    return replace(identity, ae_title=peer.own_ae or identity.ae_title, port=peer.own_port or identity.port)
+    """Return the identity under which we talk to `peer`, and where it reaches us.
+
+    A peer that is talked to with TLS reaches us with TLS, too: at our TLS port, or at its own one with our certificate
+    for this peer. Then ``port`` and ``tls_port`` are the same (`LocalIdentity.only_tls`).
+    """
+    title = peer.own_ae or identity.ae_title
+    if peer.tls is not None:
+        port, settings = peer.own_port or identity.tls_port, identity.tls
+        if settings is None and peer.tls.certificate_file:
+            settings = replace(peer.tls, pin_sha256="", client_certificate="required")
+        if port and settings is not None:
+            return replace(identity, ae_title=title, port=port, tls_port=port, tls=settings)
+    return replace(identity, ae_title=title, port=peer.own_port or identity.port)
 
 
 class PeerBook:

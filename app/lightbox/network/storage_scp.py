@@ -31,7 +31,7 @@ class StorageScp:
     library : Library
         Where the objects go.
     identity : LocalIdentity
-        AE title, address and port; port 0 takes a free one.
+        AE title, address and port; port 0 takes a free one. With `LocalIdentity.only_tls` TLS is spoken on it.
     policy : ReceivingPolicy, optional
         Whom to let in.
     """
@@ -80,9 +80,16 @@ class StorageScp:
             return
         if self.receiver.closed:
             self.receiver = self._new_receiver()
+        context = None
+        if self.identity.only_tls:
+            from lightbox.network import tls
+
+            assert self.identity.tls is not None
+            context = tls.server_context(self.identity.tls)
         server = Server(
             (self.identity.host, self.identity.port),
             self.identity,
+            tls=context,
             negotiate=lambda request: accepting.decide(self.policy, self.identity.ae_title, request)[0],
             services=answering.services(Inbox(self.library.spool().library_root.parent), self.notes.emit),
             receiver=self.receiver,

@@ -61,6 +61,11 @@ def check(identity: LocalIdentity) -> PortState:
 def _who_listens(identity: LocalIdentity) -> PortState:
     from lightbox.network.echo import echo
 
+    if identity.only_tls:
+        from lightbox.network.tls_inspection import inspect
+
+        if inspect((ourselves(identity).host, identity.port), "", 2.0).speaks_tls:
+            return PortState(OK, f"A program listens with TLS on port {identity.port}")
     result = echo(ourselves(identity), identity)
     if result.ok and result.implementation.startswith("LIGHTBOX"):
         return PortState(OK, f"Lightbox listens on port {identity.port} as {identity.ae_title}")
@@ -119,7 +124,13 @@ def listening(identity: LocalIdentity, counter: Counter) -> Iterator[int]:
     def negotiate(asked: AssociationRequest) -> Decision:
         return accept_by(asked, lambda proposed: proposed.transfer_syntaxes[0] if proposed.transfer_syntaxes else 4)
 
-    server = Server((identity.host, identity.port), identity, negotiate=negotiate, receiver=counter)
+    context = None
+    if identity.only_tls:
+        from lightbox.network import tls
+
+        assert identity.tls is not None
+        context = tls.server_context(identity.tls)
+    server = Server((identity.host, identity.port), identity, negotiate=negotiate, receiver=counter, tls=context)
     server.start()
     try:
         yield server.port
@@ -136,6 +147,8 @@ def loopback(identity: LocalIdentity) -> PortState:
 
     try:
         with listening(identity, Counter()) as port:
+            if identity.only_tls:
+                return _with_tls(identity, port)
             result = echo(ourselves(identity, port), replace(identity, port=port))
     except OSError as error:
         return PortState(
@@ -151,6 +164,15 @@ def loopback(identity: LocalIdentity) -> PortState:
             FAILED, f"Our port {identity.port} does not answer ourselves", result.why, todo, "port.blocked"
         )
     return PortState(OK, f"Port {identity.port} is free and answers when we listen on it", free=True)
+
+
+def _with_tls(identity: LocalIdentity, port: int) -> PortState:
+    from lightbox.network.tls_inspection import inspect
+
+    if inspect((ourselves(identity).host, port), "", 2.0).speaks_tls:
+        return PortState(OK, f"Port {identity.port} is free and answers with TLS when we listen on it", free=True)
+    todo = "A firewall on this computer may block it: allow Lightbox to receive connections"
+    return PortState(FAILED, f"Our port {identity.port} does not answer ourselves with TLS", "", todo, "port.blocked")
 
 
 def tls_port(identity: LocalIdentity) -> PortState | None:

@@ -44,7 +44,7 @@ class ReceiverProcess:
     home : Path
         The data folder.
     identity : LocalIdentity
-        AE title, address, ports; port 0 takes a free one.
+        AE title, address, ports; port 0 takes a free one. With `LocalIdentity.only_tls` nothing but TLS is spoken.
     policy : ReceivingPolicy, optional
         Whom to let in.
     library : Library, optional
@@ -157,7 +157,8 @@ class ReceiverProcess:
             failure = self._failure
             self.stop()
             raise failure
-        running.enter(self.port, self)
+        for port in filter(None, self._ports):
+            running.enter(port, self)
 
     def stop(self) -> None:
         """Stop listening, end associations, and bring what was acknowledged into the library."""
@@ -166,7 +167,8 @@ class ReceiverProcess:
             if thread is None:
                 return
             self._stopping.set()
-            running.leave(self.port)
+            for port in filter(None, self._ports):
+                running.leave(port)
             if self._child is not None:
                 self._child.end()
         if thread is not threading.current_thread():
@@ -232,7 +234,7 @@ class ReceiverProcess:
 
     def _again(self, failures: int) -> bool:
         # On the same ports: others know them
-        identity = replace(self.identity, port=self.port, tls_port=self.tls_port)
+        identity = replace(self.identity, port=self.port or self.tls_port, tls_port=self.tls_port)
         while not self._stopping.wait(_PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
             with self._lock:
                 if self._stopping.is_set():

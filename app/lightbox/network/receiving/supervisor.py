@@ -94,7 +94,8 @@ class Supervisor:
         found: list[tuple[Any, bool]] = []
         # The workers of a supervisor that was killed hold its port a moment longer than it
         patience = _PATIENCE_S if self._config.get("again") else 0.0
-        found += [(listener, False) for listener in _listen(host, port, patience)]
+        if not tls_port or tls_port != port:
+            found += [(listener, False) for listener in _listen(host, port, patience)]
         if tls_port or self._config.get("any_tls_port"):
             found += [(listener, True) for listener in _listen(host, tls_port, patience)]
         return found
