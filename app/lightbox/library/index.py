@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 import weakref
@@ -99,16 +101,25 @@ class Index:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run a block as the only writer; committed when it ends, rolled back when it raises."""
+        """Run a block as the only writer; committed when it ends, rolled back when it raises.
+
+        Raises
+        ------
+        OSError
+            The disk is full (``ENOSPC``); nothing was changed.
+        """
         with self._write_lock:
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:  # SQLite rolls back on its own when the disk is full
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path)) from error
                 raise
-            connection.execute("COMMIT")
 
     def check(self) -> list[str]:
         """Return what SQLite finds wrong with the file (empty: nothing)."""
