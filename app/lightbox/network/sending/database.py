@@ -43,16 +43,19 @@ class Database:
         self._closed = False
         try:
             self._migrate()
-        except LightboxError:
+        except (LightboxError, OSError):
             self.close()
             raise
         except sqlite3.DatabaseError as error:
             self.close()
+            damaged = not isinstance(error, sqlite3.OperationalError) or "malformed" in str(error)
             raise LightboxError(
                 "The send queue cannot be opened",
                 where=str(path),
                 why=str(error),
-                todo="Move the file away; Lightbox then starts with an empty queue",
+                todo="Move the file away; Lightbox then starts with an empty queue"
+                if damaged
+                else "Free some space on the disk of the data folder, and see that it can be written",
             ) from error
 
     def _migrate(self) -> None:
@@ -117,7 +120,7 @@ class Database:
             except BaseException as error:
                 if connection.in_transaction:  # SQLite rolls back on its own when the disk is full
                     connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+                if isinstance(error, sqlite3.Error) and _is_full(error):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path)) from error
                 raise
 
@@ -142,3 +145,7 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
