@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.5
+_LOOK_S = 0.05
 _STOP_S = 15.0
 _PRUNE_S = 3600.0
 
@@ -214,17 +215,20 @@ class SendQueue:
         """
         wanted = list(numbers)
         deadline = None if timeout is None else time.monotonic() + timeout
+        told = 0.0
         while True:
             found = [self.job(number) for number in wanted]
-            if listener is not None:
+            over = all(job.finished for job in found)
+            if listener is not None and (over or time.monotonic() - told >= _POLL_S):
+                told = time.monotonic()
                 listener(found)
-            if all(job.finished for job in found):
+            if over:
                 return True
             if cancel is not None:
                 cancel.raise_if_cancelled()
             if deadline is not None and time.monotonic() >= deadline:
                 return False
-            time.sleep(_POLL_S / 2)
+            time.sleep(_LOOK_S)
 
     def _dispatch(self) -> None:
         from lightbox.dicom import imports
