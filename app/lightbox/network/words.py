@@ -141,14 +141,23 @@ def rejected(
     )
 
 
-def nothing_accepted(peer: Peer, wanted: list[str]) -> AssociationError:
-    """Return the error for an association in which the peer accepted no presentation context."""
-    shown = ", ".join(wanted[:4]) + (f" and {len(wanted) - 4} more" if len(wanted) > 4 else "")
+def nothing_accepted(peer: Peer, refused: list[str]) -> AssociationError:
+    """Return the error for an association in which the peer accepted no presentation context.
+
+    Parameters
+    ----------
+    peer : Peer
+        Whom we called.
+    refused : list of str
+        What it refused: each SOP class with the transfer syntaxes in which it was proposed, in words.
+    """
+    shown = "; ".join(refused[:4]) + (f"; and {len(refused) - 4} more" if len(refused) > 4 else "")
     return AssociationError(
         f"{peer.ae_title} offers none of the services asked for",
         where=peer.name,
         why=f"Refused: {shown}",
-        todo="Ask the administrator of the peer to allow these services to our AE title",
+        todo="Ask the administrator of the peer to allow these services to our AE title; "
+        f"preflight {peer.name} lists what it takes",
         step="association",
         code="association.no-context",
     )

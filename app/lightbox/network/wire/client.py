@@ -14,7 +14,7 @@ from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, check_plaintext, own_identity
 from lightbox.network.wire import negotiation, pdus
 from lightbox.network.wire.association import Association
-from lightbox.network.wire.contexts import Proposal
+from lightbox.network.wire.contexts import Proposal, Refused
 from lightbox.network.wire.messages import Sizes
 from lightbox.network.wire.pdus import Associate, ProtocolError, UserIdentity
 from lightbox.network.wire.receives import Receives
@@ -169,7 +169,7 @@ def _negotiate(peer: Peer, identity: LocalIdentity, connection: Connection, aske
     accepted, refused = negotiation.outcome(asked, answer)
     if not accepted:
         connection.send_last(pdus.encode_abort())
-        raise words.nothing_accepted(peer, _names(asked))
+        raise words.nothing_accepted(peer, _pairs(refused))
     return Terms(
         identity.ae_title,
         peer.ae_title,
@@ -211,10 +211,15 @@ def _answer(peer: Peer, connection: Connection, request: bytes) -> tuple[int, by
         raise words.broken_off(peer, timed_out=False) from error
 
 
-def _names(asked: Associate) -> list[str]:
+def _pairs(refused: Sequence[Refused]) -> list[str]:
+    """Return each SOP class that was refused, with the transfer syntaxes in which it was proposed, in words."""
     from pydicom.uid import UID
 
-    return list(dict.fromkeys(UID(context.abstract_syntax).name for context in asked.contexts))
+    syntaxes: dict[str, dict[str, None]] = {}
+    for context in refused:
+        names = dict.fromkeys(UID(syntax).name for syntax in context.transfer_syntaxes)
+        syntaxes.setdefault(UID(context.abstract_syntax).name, {}).update(names)
+    return [f"{name} in {', '.join(proposed)}" for name, proposed in syntaxes.items()]
 
 
 @contextlib.contextmanager

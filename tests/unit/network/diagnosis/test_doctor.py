@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -196,6 +197,63 @@ def test_other_services(identity: LocalIdentity, reply: bytes, code: str, words:
         step = failure(diagnose(Peer("x", "PACS", "127.0.0.1", port), identity), "association")
     assert step.code == code
     assert words in step.text
+    if code == "association.aborted":
+        assert "it may require TLS" in step.why
+        assert "encrypted" in step.todo
+
+
+@contextlib.contextmanager
+def aborting(context: ssl.SSLContext | None) -> Iterator[tuple[int, list[bytes]]]:
+    """Abort each plaintext request; with a context speak TLS. Gives the port, and the first byte of each connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+
+    def one(sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            sock.settimeout(5)
+            first = sock.recv(1, socket.MSG_PEEK)
+            if not first:  # only a look at the port
+                return
+            seen.append(first)
+            if first == b"\x16" and context is not None:
+                context.wrap_socket(sock, server_side=True).close()
+            else:
+                sock.recv(65536)
+                sock.sendall(b"\x07\0\0\0\0\x04\0\0\x02\0")
+
+    def serve() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            one(sock)
+
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1]), seen
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+
+
+def test_tls_is_tried_once_after_an_abort(identity: LocalIdentity, pki: Pki) -> None:
+    """Only to find out whether it is required: no association is opened over it."""
+    with aborting(proxy_context(pki.server.certificate, pki.server.key)) as (port, seen):
+        step = failure(diagnose(Peer("x", "PACS", "127.0.0.1", port), identity), "association")
+    assert step.code == "association.needs-tls"
+    assert step.text == "PACS requires TLS"
+    assert seen == [b"\x01", b"\x16"]
+
+
+def test_tls_is_tried_once_where_there_is_none(identity: LocalIdentity) -> None:
+    with aborting(None) as (port, seen):
+        step = failure(diagnose(Peer("x", "PACS", "127.0.0.1", port), identity), "association")
+    assert step.code == "association.aborted"
+    assert seen == [b"\x01", b"\x16"]
 
 
 def test_a_silent_service(identity: LocalIdentity) -> None:
@@ -321,7 +379,8 @@ def test_a_private_key_that_others_can_read(
 def test_nothing_accepted(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
     step = failure(diagnose(scp(["1.2.840.10008.5.1.4.33"], []), identity), "association")
     assert step.code == "association.no-context"
-    assert "Verification" in step.why
+    assert "Verification SOP Class in Explicit VR Little Endian, Implicit VR Little Endian" in step.why
+    assert "preflight odd lists what it takes" in step.todo
 
 
 def test_a_peer_that_only_stores(identity: LocalIdentity, scp: Callable[..., Peer]) -> None:
