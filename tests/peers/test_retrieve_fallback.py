@@ -15,11 +15,16 @@ from builders import network_objects
 from builders.peer_servers import Server, free_port
 from lightbox.core.settings import Settings
 from lightbox.library.library import Library
+from lightbox.network.echo import echo
 from lightbox.network.errors import AssociationError, DimseError
+from lightbox.network.find import find
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, WebSettings
 from lightbox.network.retrieve import retrieve
+from lightbox.network.send import send
+from lightbox.network.stored import of_files
 
+ECHO = "1.2.840.10008.1.1"
 FIND, MOVE, GET = (f"1.2.840.10008.5.1.4.1.2.2.{number}" for number in (1, 2, 3))
 LITTLE_ENDIAN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
@@ -56,6 +61,7 @@ class Independent:
         fail: set[str] | None = None,
         destination: tuple[str, int] | None = None,
         busy: int = 0,
+        breaks_off: bool = False,
     ) -> None:
         self.datasets = datasets
         self.classes = classes
@@ -63,8 +69,11 @@ class Independent:
         self.destination = destination
         self.busy = busy
         self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.breaks_off = breaks_off
         self.proposed: list[set[tuple[str, str]]] = []
+        self.roles: list[set[str]] = []
         self.ae = AE("INDEPENDENT")
+        self.ae.add_supported_context(ECHO, LITTLE_ENDIAN)
         for model in (FIND, MOVE, *((GET,) if get else ())):
             self.ae.add_supported_context(model, LITTLE_ENDIAN)
         for sop_class in {str(ds.SOPClassUID) for ds in datasets}:
@@ -89,6 +98,10 @@ class Independent:
     def _requested(self, event: evt.Event) -> None:
         contexts = event.assoc.requestor.requested_contexts
         self.proposed.append({(str(c.abstract_syntax), str(s)) for c in contexts for s in c.transfer_syntax})
+        self.roles.append({str(uid) for uid in event.assoc.requestor.role_selection})
+        if self.breaks_off and self.roles[-1]:
+            event.assoc.acse.send_abort(0x00)
+            event.assoc.kill()
 
     def _select(self, identifier: Dataset) -> list[Dataset]:
         def fits(ds: Dataset) -> bool:
@@ -188,6 +201,40 @@ def test_an_archive_without_c_get_sends_by_c_move(images: list[Dataset], identit
     assert caught.value.code == "get.not-offered"
 
 
+def test_roles_are_asked_for_only_where_objects_come_back(
+    images: list[Dataset], identity: LocalIdentity, home: Path, tmp_path: Path
+) -> None:
+    paths = network_objects.write(tmp_path / "sent", images)
+    with (
+        Library.open(home) as library,
+        Independent(images, destination=("127.0.0.1", identity.port)) as archive,
+    ):
+        assert echo(archive.peer, identity).ok
+        assert len(list(find(archive.peer, identity, "study", {"StudyInstanceUID": study(images)}))) == 1
+        assert retrieve(archive.peer, identity, library, study(images), method="c-move").complete
+        send(archive.peer, identity, of_files(paths))
+        assert len(archive.roles) >= 4
+        assert not any(archive.roles)
+        retrieve(archive.peer, identity, library, study(images), method="c-get", force=True)
+        assert set().union(*archive.roles) == {network_objects.CT}  # for C-GET itself none
+
+
+def test_an_archive_that_breaks_off_over_roles_sends_by_c_move(
+    images: list[Dataset], identity: LocalIdentity, home: Path
+) -> None:
+    settings = Settings(home)
+    with (
+        Library.open(home) as library,
+        Independent(images, destination=("127.0.0.1", identity.port), breaks_off=True) as archive,
+    ):
+        report = retrieve(archive.peer, identity, library, study(images), settings=settings)
+        assert (report.summary(), report.method) == ("5 of 5", "c-move")
+        archive.roles.clear()
+        again = retrieve(archive.peer, identity, library, study(images), settings=settings, force=True)
+        assert again.method == "c-move"
+        assert not any(archive.roles)  # it is remembered
+
+
 def test_what_failed_is_asked_for_by_its_uid_with_its_class(
     images: list[Dataset], identity: LocalIdentity, home: Path
 ) -> None:
@@ -234,6 +281,8 @@ def test_an_archive_that_stays_busy_and_one_that_does_not_know_us(
             assert report.received == 0
             assert {uid for uid, _ in report.failed} == {str(ds.SOPInstanceUID) for ds in images}
             assert all("0xA702" in reason for _, reason in report.failed)
+            advice = f"must be able to reach AE title LIGHTBOX on port {identity.port} of this computer"
+            assert sum(advice in note for note in report.notes) == 1
         with Independent(images) as archive, pytest.raises(DimseError) as caught:
             retrieve(archive.peer, identity, library, study(images), method="c-move")
     assert caught.value.status == 0xA801

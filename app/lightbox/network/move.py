@@ -35,11 +35,12 @@ class MoveSession:
         try:
             return operation.run(self._association, self._peer, MODEL, command, target, cancel)
         except DimseError as error:
-            error.todo = self._advice(error.status)
+            error.todo = self.advice(error.status)
             error.args = (error.sentence(),)
             raise
 
-    def _advice(self, status: int) -> str:
+    def advice(self, status: int) -> str:
+        """Return what to enter at the archive, or to check, after a C-MOVE that ended with `status`."""
         if status == 0xA801:
             return (
                 f"Enter us as a destination at the archive: AE title {self._destination}, the address of this "

@@ -26,6 +26,9 @@ PAUSES_S = (1.0, 4.0)
 
 FOREIGN_INGEST_S = 10.0
 
+_CANNOT_SEND = 0xA702
+"""Unable to perform sub-operations (PS3.4 C.4.2.1.5): in practice the archive could not reach us."""
+
 _turns: dict[tuple[str, int, str], threading.Lock] = {}
 _turns_lock = threading.Lock()
 
@@ -128,9 +131,17 @@ def attempt(work: Work, destination: Destination, targets: list[Target], *, pati
                     refusals.append(error)
                     outcome = Outcome(error.status)
                 work.tally.ended(part, outcome)
+                if outcome.status == _CANNOT_SEND:
+                    _note(work, session.advice(outcome.status))
     destination.settle()
     if refusals and not work.tally.count:
         raise refusals[0]
+
+
+def _note(work: Work, advice: str) -> None:
+    """Tell advice once, however many series it is about."""
+    if advice not in work.tally.notes:
+        work.tally.notes.append(advice)
 
 
 def _request(
