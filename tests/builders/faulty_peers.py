@@ -67,6 +67,8 @@ class FaultyArchive:
         self.accepts = dict(accepts or {CT: [EXPLICIT, IMPLICIT]})
         self.commitment, self.query, self.retrieve = commitment, query, retrieve
         self.answer, self.answers = 0x0000, list[int]()
+        self.comment = ""
+        """Error Comment of every C-STORE response that is no success."""
         self.reject, self.reject_for_good = 0, False
         self.drop_after: int | None = None
         self.stall_s = 0.0
@@ -151,7 +153,7 @@ class FaultyArchive:
             event.assoc.acse.send_reject(*reason)
             event.assoc.kill()
 
-    def _store(self, event: evt.Event) -> int:
+    def _store(self, event: evt.Event) -> int | Dataset:
         request = event.request
         uid = str(request.AffectedSOPInstanceUID)
         data = request.DataSet.getvalue()
@@ -170,6 +172,10 @@ class FaultyArchive:
                 if uid == self.came[-1]:
                     self.kept.pop(uid, None)
             event.assoc.abort()
+        if status and self.comment:
+            answer = Dataset()
+            answer.Status, answer.ErrorComment = status, self.comment
+            return answer
         return status
 
     def dataset(self, uid: str) -> Dataset:

@@ -130,6 +130,25 @@ def test_a_busy_peer_is_worth_another_try(identity: LocalIdentity) -> None:
     assert "later" in error.todo
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (0xA700, "disk full"),
+        (0xA7FE, "disk full"),
+        (0xA900, "does not match its SOP class"),
+        (0xA9AB, "does not match its SOP class"),
+        (0xC000, "could not understand the object"),
+        (0xC211, "could not understand the object"),
+        (0xA777, "requires an identifier that the object lacks"),
+        (0x0111, "has this object already"),
+    ],
+)
+def test_statuses_of_storing_have_words_and_the_comment(status: int, expected: str) -> None:
+    text = words.status_words(status, " Patient ID is missing ", storing=True)
+    assert expected in text
+    assert text.endswith(f"(status 0x{status:04X}): Patient ID is missing")
+
+
 def test_statuses_have_words() -> None:
     assert "0xA801" in words.status_words(0xA801)
     assert "does not know us" in words.status_words(0xA801)

@@ -128,6 +128,18 @@ def test_rows_are_tolerated_one_by_one(answering: Callable[..., Peer], identity:
     assert all("no uid" not in problem.sentence() for problem in problems)
 
 
+def test_what_the_archive_leaves_out_is_empty(answering: Callable[..., Peer], identity: LocalIdentity) -> None:
+    """Some leave out what has no value, others send numbers that are none."""
+    odd = broken_row(StudyInstanceUID="1.2.4", NumberOfStudyRelatedInstances="about 12")
+    peer = answering((0xFF00, broken_row(StudyInstanceUID="1.2.3")), (0xFF00, odd))
+    problems: list[Problem] = []
+    bare, malformed = find(peer, identity, "study", {"PatientID": "P*", "InstitutionName": ""}, problems=problems)
+    assert {"StudyInstanceUID", "PatientName", "StudyDate", "PatientID", "InstitutionName"} <= set(bare)
+    assert {word for word, value in bare.items() if value} == {"StudyInstanceUID"}
+    assert malformed["NumberOfStudyRelatedInstances"] == "about 12"
+    assert problems == []
+
+
 def test_a_failure_is_told_in_words(answering: Callable[..., Peer], identity: LocalIdentity) -> None:
     status = Dataset()
     status.Status, status.ErrorComment = 0xA700, "come back tomorrow"

@@ -24,10 +24,13 @@ from lightbox.network.errors import AssociationError
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.receive import Received
+from lightbox.network.receiving.notes import STORAGE_COMMITMENT, Inbox
 from lightbox.network.send import accepted_pairs, send
 from lightbox.network.storage_scp import StorageScp, running_on
 from lightbox.network.stored import describe, of_files, of_library
+from lightbox.network.wire import commands
 from lightbox.network.wire.client import associated
+from lightbox.network.wire.contexts import Proposal
 
 PRIVATE_CLASS = "1.3.6.1.4.1.55555.7.7"
 
@@ -187,6 +190,38 @@ def test_an_overlong_uid_is_answered_not_aborted(
         response = association.store(accepted_pairs(association)[pair], pair[0], "1." + "2" * 80, buffer)
         assert response.command["MessageIDBeingRespondedTo"] == 1
         assert association.is_open
+
+
+@pytest.mark.parametrize("uid", ["1." + "2" * 80, "LOCALIZER_01"])
+def test_an_object_whose_own_uid_breaks_the_standard_is_kept(
+    receiver: StorageScp, peer: Peer, sender: LocalIdentity, library: Library, uid: str
+) -> None:
+    dataset = network_objects.ct("a", "b", 1)
+    dataset.SOPInstanceUID = uid
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    described = describe(buffer)
+    pair = (described.sop_class_uid, described.transfer_syntax_uid)
+    with associated(peer, sender, contexts.build([pair])) as association:
+        buffer.seek(described.offset)
+        assert association.store(accepted_pairs(association)[pair], pair[0], uid, buffer).status == 0x0000
+        assert association.is_open
+    receiver.stop()
+    assert bytes_of(library.open_object(uid)) == bytes_of(buffer)
+
+
+def test_a_commitment_report_without_event_type_is_kept(
+    receiver: StorageScp, peer: Peer, sender: LocalIdentity, home: Path
+) -> None:
+    implicit = "1.2.840.10008.1.2"
+    command = commands.n_event_report(STORAGE_COMMITMENT, "1.2.840.10008.1.20.1.1", 1)
+    del command.attributes["EventTypeID"]
+    data = b"\x08\x00\x95\x11\x06\x00\x00\x001.2.3\x00"  # Transaction UID
+    with associated(peer, sender, [Proposal(STORAGE_COMMITMENT, (implicit,), scp_role=True)]) as association:
+        assert association.request(association.accepted[0], command, data).status == 0x0000
+    [note] = Inbox(home).waiting(STORAGE_COMMITMENT)
+    assert note.event_type_id is None
+    assert str(note.dataset().TransactionUID) == "1.2.3"
 
 
 def test_several_senders_at_once(

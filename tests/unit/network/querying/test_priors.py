@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydicom.dataset import Dataset
@@ -159,6 +160,31 @@ def test_what_is_relevant_is_fetched_and_nothing_else(
     again = priors.find(CURRENT, [past.peer()], library, identity=identity, rules=rules)
     results = prefetch.fetch(again, [past.peer()], identity, library, rules=rules)
     assert [one.outcome for one in results] == ["already here", "already here"]
+
+
+def test_the_bandwidth_is_kept_by_pauses(
+    past: Archive, library: Library, identity: LocalIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    # A clock on which only the pauses take time
+    clock = SimpleNamespace(monotonic=lambda: sum(paused), sleep=sleep)
+    monkeypatch.setattr(prefetch, "time", clock)
+    rules = Rules(bandwidth=1000)
+    found = priors.find(CURRENT, [past.peer()], library, identity=identity, rules=rules)
+    results = prefetch.fetch(found, [past.peer()], identity, library, rules=rules)
+    assert [one.outcome for one in results] == ["fetched", "fetched"]
+    size = sum(
+        entry.size
+        for study in library.studies_of_patient("P1", "")
+        for series in library.series_of(study.study_instance_uid)
+        for entry in library.instances_of(series.series_instance_uid)
+    )
+    assert size > 10_000
+    assert sum(paused) == pytest.approx(size / 1000)
 
 
 def test_the_workstation_fetches_when_a_study_is_opened(

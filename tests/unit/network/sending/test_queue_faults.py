@@ -129,15 +129,35 @@ def test_transient_statuses_end_some_time(bench: Any, files: Files) -> None:
         assert len(archive.came) == 4
 
 
-@pytest.mark.parametrize("status", [0xA900, 0xC000, 0xC123, 0x0110, 0x0122, 0x0124, 0xA777])
-def test_permanent_statuses_are_not_tried_again(bench: Any, files: Files, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0xA900, "the object does not match its SOP class"),
+        (0xC000, "the receiver could not understand the object"),
+        (0xC123, "the receiver could not understand the object"),
+        (0x0110, "failed"),
+        (0x0122, "the SOP class was not accepted"),
+        (0x0124, "the receiver does not allow us to store"),
+        (0xA777, "the receiver requires an identifier that the object lacks"),
+    ],
+)
+def test_permanent_statuses_are_not_tried_again(bench: Any, files: Files, status: int, words: str) -> None:
     with FaultyArchive() as archive:
-        archive.answers = [status]
+        archive.answers, archive.comment = [status], "no Patient ID"
         queue, job = bench.run(archive.peer(associations=1), files(3))
         assert (job.accepted, job.count(State.FAILED)) == (2, 1)
         failed = next(queue.objects(job.id, (State.FAILED,)))
-        assert f"0x{status:04X}" in failed.reason
+        assert failed.reason == f"{words} (status 0x{status:04X}): no Patient ID"
         assert len(archive.came) == 3
+
+
+def test_a_peer_that_accepts_nothing_is_not_asked_again(bench: Any, files: Files) -> None:
+    with FaultyArchive(accepts={"1.2.840.10008.5.1.4.1.1.4": [EXPLICIT]}, query=False, retrieve=False) as archive:
+        _, job = bench.run(archive.peer(), files(4))
+        assert job.count(State.FAILED) == 4
+        before = archive.associations
+        time.sleep(1.2)  # several times the longest delay
+        assert archive.associations == before
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])

@@ -264,10 +264,15 @@ def test_statuses(status: int | None, verdict: Verdict) -> None:
         (202, Verdict.ACCEPTED),
         (408, Verdict.TRANSIENT),
         (429, Verdict.TRANSIENT),
+        (502, Verdict.TRANSIENT),
         (503, Verdict.TRANSIENT),
+        (504, Verdict.TRANSIENT),
         (400, Verdict.PERMANENT),
         (401, Verdict.PERMANENT),
+        (403, Verdict.PERMANENT),
+        (406, Verdict.PERMANENT),
         (409, Verdict.PERMANENT),
+        (413, Verdict.PERMANENT),
     ],
 )
 def test_http_statuses(status: int, verdict: Verdict) -> None:
@@ -292,6 +297,10 @@ def test_http_statuses(status: int, verdict: Verdict) -> None:
 )
 def test_errors(error: Exception, verdict: Verdict) -> None:
     assert retry.of_error(error) is verdict
+
+
+def test_reports_of_storage_commitment_are_awaited_for_two_days() -> None:
+    assert QueueSettings().commitment_timeout_s == 48 * 3600
 
 
 def test_settings(home: Path) -> None:
