@@ -42,7 +42,8 @@ class OwnSide:
 
     def __enter__(self) -> OwnSide:
         identity = self._identity
-        self._listen(identity.port)
+        if not identity.only_tls:
+            self._listen(identity.port)
         if identity.tls_port and identity.tls is not None:
             from lightbox.network import tls
 
