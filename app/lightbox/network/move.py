@@ -41,14 +41,17 @@ class MoveSession:
 
     def advice(self, status: int) -> str:
         """Return what to enter at the archive, or to check, after a C-MOVE that ended with `status`."""
+        tls = " with TLS" if self._identity.only_tls else ""
+        address = self._association.terms.own_address
+        seen = f" (its address on the way to the archive is {address})" if address else ""
         if status == 0xA801:
             return (
                 f"Enter us as a destination at the archive: AE title {self._destination}, the address of this "
-                f"computer, port {self._identity.port}"
+                f"computer, port {self._identity.port}{tls}{seen}"
             )
         return (
-            f"The archive must be able to reach AE title {self._destination} on port {self._identity.port} of this "
-            "computer: check the destination at the archive, and firewalls; or use C-GET"
+            f"The archive must be able to reach AE title {self._destination} on port {self._identity.port}{tls} of "
+            f"this computer{seen}: check the destination at the archive, and firewalls; or use C-GET"
         )
 
 

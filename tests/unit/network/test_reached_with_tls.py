@@ -13,7 +13,9 @@ from builders import network_objects
 from builders.peer_servers import free_port
 from builders.pki import Pki
 from lightbox.library.library import Library
-from lightbox.network.diagnosis import own_port
+from lightbox.network import move
+from lightbox.network.archive import Archive
+from lightbox.network.diagnosis import dimse_steps, own_port
 from lightbox.network.echo import echo
 from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer, own_identity
@@ -97,3 +99,13 @@ def test_our_own_port_is_examined_with_tls(pki: Pki) -> None:
     assert "TLS" in free.text
     with own_port.listening(identity, own_port.Counter()):
         assert own_port.check(identity).state == "ok"
+
+
+def test_what_to_enter_at_the_archive_names_tls(archive: Archive, pki: Pki) -> None:
+    port = free_port()
+    us = replace(US, port=port, tls_port=port, tls=pki.settings(pki.server))
+    expected = f"AE title LIGHTBOX, the address of this computer, port {port} with TLS"
+    with move.session(archive.peer(), us) as session:
+        assert expected in session.advice(0xA801)
+        assert f"on port {port} with TLS of this computer" in session.advice(0xA702)
+    assert expected in dimse_steps.enter_us(archive.peer(), us)

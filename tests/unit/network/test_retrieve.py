@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from builders import network_objects
+from builders.peer_servers import free_port
 from lightbox.core.errors import Cancelled, LightboxError, NotFoundError, UsageError
 from lightbox.core.jobs import CancelToken, Progress
 from lightbox.core.settings import Settings
@@ -233,6 +235,19 @@ def test_unknown_destination_is_explained(
         retrieve(archive.peer(), identity, library, uid_of(studies, "two"), method="c-move")
     assert caught.value.status == 0xA801
     assert f"AE title LIGHTBOX, the address of this computer, port {identity.port}" in str(caught.value)
+    assert "its address on the way to the archive is 127.0.0.1" in caught.value.todo
+    assert "TLS" not in caught.value.todo
+
+
+def test_what_to_enter_is_what_we_are_towards_this_archive(
+    archive: Archive, identity: LocalIdentity, library: Library, studies: Studies
+) -> None:
+    own = free_port()
+    archive.destinations.clear()
+    peer = replace(archive.peer(), own_ae="OTHER", own_port=own)
+    with pytest.raises(DimseError) as caught:
+        retrieve(peer, identity, library, uid_of(studies, "two"), method="c-move")
+    assert f"AE title OTHER, the address of this computer, port {own}" in caught.value.todo
 
 
 def test_c_move_uses_the_receiver_that_runs(

@@ -160,7 +160,7 @@ def enter_us(peer: Peer, identity: LocalIdentity) -> str:
     """Return what the administrator of the peer has to enter."""
     return (
         f"Enter us as a destination at the archive: AE title {_destination(peer, identity)}, the address of this "
-        f"computer, port {identity.port}"
+        f"computer, port {identity.port}{' with TLS' if identity.only_tls else ''}"
     )
 
 

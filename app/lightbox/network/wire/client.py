@@ -182,6 +182,7 @@ def _negotiate(peer: Peer, identity: LocalIdentity, connection: Connection, aske
         answer.user.identity_answer,
         peer.name,
         connection.sock.getpeername()[:2],
+        str(connection.sock.getsockname()[0]),
     )
 
 

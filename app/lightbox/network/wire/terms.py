@@ -24,3 +24,5 @@ class Terms:
     """Our name for the peer, for error messages."""
     address: tuple[str, int] = ("", 0)
     """Where the peer is."""
+    own_address: str = ""
+    """Our address on this connection: where the peer sees us, if nothing between translates it."""
