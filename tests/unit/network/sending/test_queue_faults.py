@@ -11,13 +11,21 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
-from builders.faulty_peers import CT, EXPLICIT, IMPLICIT, FaultyArchive, Report
+from builders.faulty_peers import COMMITMENT, CT, EXPLICIT, IMPLICIT, FaultyArchive, Report
 from builders.peer_servers import free_port
 from builders.report_receiver import report_receiver
 from lightbox.core.errors import NotFoundError
+from lightbox.network.diagnosis.own_port import Counter
+from lightbox.network.identity import LocalIdentity
 from lightbox.network.peers import Peer
 from lightbox.network.sending.states import Confirm, QueueSettings, State
+from lightbox.network.wire import commands
+from lightbox.network.wire.association import Association
+from lightbox.network.wire.commands import Request
+from lightbox.network.wire.negotiation import Accept, AssociationRequest, accept_by, supporting
+from lightbox.network.wire.server import Server
 
 Files = Callable[..., list[Path]]
 
@@ -350,6 +358,43 @@ def test_commitment(bench: Any, files: Files, report: Report) -> None:
         assert job.count(State.CONFIRMED) == 5
         assert len(archive.actions) == 1
         assert len(archive.actions[0].ReferencedSOPSequence) == 5
+
+
+def test_a_report_without_event_type_on_the_same_association(bench: Any, files: Files) -> None:
+    """Some archives leave the type out: what the report lists decides."""
+    counter = Counter()
+    answers: list[int] = []
+
+    def act(association: Association, request: Request) -> None:
+        asked = request.dataset()
+        association.respond(request, 0x0000)
+        report = Dataset()
+        report.TransactionUID = asked.TransactionUID
+        report.ReferencedSOPSequence = asked.ReferencedSOPSequence
+        command = commands.n_event_report(COMMITMENT, "1.2.840.10008.1.20.1.1", 1)
+        del command.attributes["EventTypeID"]
+        answers.append(association.request(request.context, command, report).status)
+
+    def negotiate(asked: AssociationRequest) -> Accept:
+        allowed = {CT: [EXPLICIT], COMMITMENT: [EXPLICIT, IMPLICIT]}
+        return accept_by(asked, supporting(allowed))
+
+    server = Server(
+        ("127.0.0.1", 0),
+        LocalIdentity("PACS", 0, "127.0.0.1"),
+        negotiate=negotiate,
+        services={commands.N_ACTION: act},
+        receiver=counter,
+    )
+    server.start()
+    try:
+        peer = Peer("pacs", "PACS", "127.0.0.1", server.port, commitment="always")
+        settings = QueueSettings(first_delay_s=0.05, maximum_delay_s=0.2, commitment_wait_s=5.0)
+        _, job = bench.run(peer, files(2), settings=settings)
+    finally:
+        server.stop()
+    assert (counter.received, job.count(State.CONFIRMED)) == (2, 2)
+    assert answers == [0x0000]
 
 
 def test_a_report_with_failures(bench: Any, files: Files) -> None:

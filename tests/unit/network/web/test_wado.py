@@ -12,7 +12,7 @@ from builders import web_server
 from builders.web_server import DicomWeb, Reply, Request, json_reply, multipart, serving
 from lightbox.core.errors import Cancelled, Problem, UsageError
 from lightbox.core.jobs import CancelToken
-from lightbox.network.web import wado
+from lightbox.network.web import accept, wado
 from lightbox.network.web.errors import WebError
 from lightbox.network.web.service import WebService
 
@@ -33,6 +33,23 @@ def test_objects_come_byte_for_byte(connect: Connect, images: list[Dataset], dep
     assert found == expected
     assert len(found) == {1: 6, 2: 3, 3: 1}[depth]
     assert server.requests[0].accept == 'multipart/related; type="application/dicom"; transfer-syntax=*'
+
+
+@pytest.mark.parametrize("refusal", [400, 406, 415, 500])
+@pytest.mark.parametrize("only", accept.ALTERNATIVES["objects"][1:])
+def test_objects_are_asked_for_in_other_words_and_what_worked_is_remembered(
+    connect: Connect, images: list[Dataset], refusal: int, only: str
+) -> None:
+    archive = DicomWeb(images)
+    archive.before = lambda request: None if request.accept == only else Reply(refusal)
+    with serving(archive) as server:
+        service = connect(server.url)
+        assert len([part.read() for part in wado.objects(service, *uids(images[0])[:2])]) == 3
+        asked = [request.accept for request in server.requests]
+        assert asked == list(accept.ALTERNATIVES["objects"][: len(asked)])
+        server.requests.clear()
+        assert len([part.read() for part in wado.objects(connect(server.url), *uids(images[0])[:2])]) == 3
+        assert [request.accept for request in server.requests] == [only]
 
 
 def test_an_object_that_is_not_wrapped(connect: Connect, images: list[Dataset]) -> None:
