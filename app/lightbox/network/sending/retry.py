@@ -9,13 +9,13 @@ from enum import Enum
 from lightbox.core.errors import LightboxError
 from lightbox.network.errors import AssociationError, DimseError
 from lightbox.network.sending.states import QueueSettings
+from lightbox.network.web.errors import TRANSIENT
 
 SUCCESS = 0x0000
 DUPLICATE_SOP_INSTANCE = 0x0111
 _WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
 _PERMANENT_CODES = frozenset({"association.rejected", "association.no-context", "association.http", "peer.plaintext"})
 _RESOURCE_LIMITATION = 0x0213
-_TRANSIENT_HTTP = frozenset({408, 425, 429})
 
 
 class Verdict(Enum):
@@ -50,7 +50,7 @@ def of_http(status: int) -> Verdict:
     """Judge an HTTP status (RFC 9110 clause 15)."""
     if 200 <= status < 300:
         return Verdict.ACCEPTED
-    if status in _TRANSIENT_HTTP or 500 <= status < 600:
+    if status in TRANSIENT:
         return Verdict.TRANSIENT
     return Verdict.PERMANENT
 

@@ -25,6 +25,7 @@ from lightbox.network.sending.retry import Circuit, Verdict
 from lightbox.network.sending.schema import STEPS
 from lightbox.network.sending.states import Confirm, QueueSettings, State
 from lightbox.network.sending.work import Outcome
+from lightbox.network.web import errors as web_errors
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 Files = Callable[..., list[Path]]
@@ -273,10 +274,15 @@ def test_statuses(status: int | None, verdict: Verdict) -> None:
         (406, Verdict.PERMANENT),
         (409, Verdict.PERMANENT),
         (413, Verdict.PERMANENT),
+        (500, Verdict.PERMANENT),
+        (501, Verdict.PERMANENT),
     ],
 )
 def test_http_statuses(status: int, verdict: Verdict) -> None:
     assert retry.of_http(status) is verdict
+    if status >= 400:  # and the same for a request that failed as a whole
+        error = web_errors.of_status("pacs", "store", status)
+        assert retry.of_error(error) is verdict
 
 
 @pytest.mark.parametrize(
