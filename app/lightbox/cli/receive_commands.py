@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,15 +73,31 @@ def receive(
     receiver.received.connect(reporter.received)
     receiver.ingested.connect(reporter.ingested)
     receiver.event.connect(reporter.event)
-    try:
-        receiver.start()
-        reporter.listening(receiver, policy)
-        reporter.follow(duration)
-    except KeyboardInterrupt:
-        say("Ending")
-    finally:
-        receiver.stop()
+    with _asked_to_end():
+        try:
+            receiver.start()
+            reporter.listening(receiver, policy)
+            reporter.follow(duration)
+        except KeyboardInterrupt:
+            say("Ending")
+        finally:
+            receiver.stop()
     reporter.end()
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """Let Ctrl-C and a request to terminate end the block, also where the program was started with Ctrl-C ignored."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _policy(policy: ReceivingPolicy, rules: tuple[str, ...], only_known: bool | None) -> ReceivingPolicy:

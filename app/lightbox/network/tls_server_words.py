@@ -75,7 +75,7 @@ def server_failure(error: OSError, caller: str) -> AssociationError:
         )
     if isinstance(error, TimeoutError):
         return _refused("The caller did not finish the TLS handshake in time", caller, "", "", "tls.timeout")
-    if isinstance(error, ssl.SSLEOFError | ConnectionError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
         return _refused(
             "The caller broke off the TLS handshake",
             caller,

@@ -116,7 +116,7 @@ def _unclear(
             "Check that the port is the TLS port of the peer (often 2762)",
             "tls.timeout",
         )
-    if isinstance(error, ssl.SSLEOFError | ConnectionError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
         return _error(
             "{target} closed the connection during the TLS handshake",
             peer,

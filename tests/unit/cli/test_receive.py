@@ -29,7 +29,12 @@ SENDER = LocalIdentity("CT1", 0, "127.0.0.1")
 @contextmanager
 def receiving(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
     command = [sys.executable, "-m", "lightbox", "--home", str(home), "receive", "--host", "127.0.0.1", "--port", "0"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Programs that a shell starts in the background are born with Ctrl-C ignored: it must end this one all the same
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     try:
         yield process, iter(process.stdout)
@@ -61,12 +66,13 @@ def test_it_says_what_arrives_and_ends_after_it(home: Path, tmp_path: Path) -> N
         assert [study.number_of_instances for study in library.page_studies().rows] == [5]
 
 
-def test_only_those_that_are_known(home: Path) -> None:
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_only_those_that_are_known(home: Path, request_to_end: signal.Signals) -> None:
     with receiving(home, "--only-known", "--allow", "CT1@127.0.0.0/8=echo", "--remember", "--json") as (process, lines):
         us = Peer("us", "LIGHTBOX", "127.0.0.1", json.loads(next(lines))["port"])
         assert echo(us, SENDER).ok
         assert echo(us, LocalIdentity("MR1", 0, "127.0.0.1")).code == "association.rejected"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(request_to_end)
         told = [json.loads(line) for line in lines]
         assert process.wait(30) == 0
     rejected = [line for line in told if line["event"] == "rejected"]
