@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +15,7 @@ from lightbox.core.file_lock import FileLock
 from lightbox.core.settings import write_atomically
 
 _FOLDER = ("network", "retrieves")
+_PATIENCE_S, _PAUSE_S = 5.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +86,26 @@ def forget(home: Path) -> int:
 
 
 def drop(home: Path, entry: Entry) -> bool:
-    """Remove one retrieve of a process that died; return whether it was there."""
-    with taken(home) as found:
-        for item in found:
-            item.done = item.entry == entry
-        return any(item.done for item in found)
+    """Remove one retrieve of a process that died; return whether it was there.
+
+    Others who are just looking at the journal hold it for a moment: then it is tried again for a while.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        with taken(home) as found:
+            for item in found:
+                item.done = item.entry == entry
+            if any(item.done for item in found):
+                return True
+        if time.monotonic() > deadline or not any(_read(path) == entry for path in _files(home)):
+            return False
+        time.sleep(_PAUSE_S)
 
 
 def _abandoned(home: Path) -> list[Taken]:
     """Return what nobody works at, each with its lock, which is held."""
     found: list[Taken] = []
-    folder = home.joinpath(*_FOLDER)
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+    for path in _files(home):
         lock = FileLock(path.with_suffix(".lock"))
         if not lock.acquire():
             continue
@@ -105,6 +115,11 @@ def _abandoned(home: Path) -> list[Taken]:
         else:
             found.append(Taken(entry, path, lock))
     return sorted(found, key=lambda item: item.entry.begun)
+
+
+def _files(home: Path) -> list[Path]:
+    folder = home.joinpath(*_FOLDER)
+    return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
 def _read(path: Path) -> Entry | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,18 @@ def test_keys_of_other_versions_are_ignored(home: Path) -> None:
     path = next(path for path in files(home) if path.suffix == ".json")
     path.write_text('{"peer": "a", "study_uid": "1.2", "colour": "blue"}')
     assert journal.unfinished(home) == [Entry("a", "1.2")]
+
+
+def test_somebody_who_only_looks_does_not_keep_an_entry_from_being_dropped(home: Path) -> None:
+    die(home)
+    (entry,) = journal.unfinished(home)
+    with ThreadPoolExecutor(1) as pool, journal.taken(home) as looked_at:
+        dropped = pool.submit(journal.drop, home, entry)
+        with pytest.raises(TimeoutError):
+            dropped.result(0.2)
+        assert [item.entry for item in looked_at] == [entry]
+        for item in looked_at:
+            item.lock.release()
+        assert dropped.result(10)
+    assert files(home) == []
+    assert not journal.drop(home, entry)
